@@ -1,0 +1,34 @@
+//! Transactions frozen into columns, and the views that every question is asked of.
+//!
+//! Build a [`Chain`] with a [`ChainBuilder`] from the owned records ([`NewTx`]) that a [`source`](crate::source) yields,
+//! then ask through a [`View`]: of the whole chain, or as of a height. A view is two words and `Copy`; [`Tx`], [`Input`]
+//! and [`Output`] are cursors on it.
+//!
+//! # What is known, and how well
+//!
+//! - A transaction whose bytes were given is *proven*: its txid is their hash. One that a source described without all
+//!   the bytes its txid covers is *claimed*.
+//! - A prevout's value and script are proven where the previous transaction is there and proven, otherwise claimed or
+//!   unknown. Heights, positions and times are always claims.
+//! - A transaction that nobody supplied but that a supplied one spends is a *stub*: it has no inputs, and only those of
+//!   its outputs that are spent here. Stubs stand before everything else.
+//!
+//! [`Chain::counts`] counts each kind.
+
+mod builder;
+mod columns;
+mod counts;
+mod lookup;
+mod outputs;
+mod record;
+mod script;
+mod view;
+
+pub use builder::ChainBuilder;
+pub use columns::Chain;
+pub use counts::Counts;
+pub use outputs::OutputSet;
+pub use record::{Fate, NewInput, NewTx};
+pub use script::ScriptType;
+pub(crate) use script::canonical;
+pub use view::{Input, Output, Spent, Tx, View};

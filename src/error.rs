@@ -1,0 +1,125 @@
+//! The one error of this crate: what is wrong, where, and how to mend it.
+//!
+//! [`Error`] is opaque; ask it with the `is_*` predicates. Its kinds live beside the module that they serve.
+
+pub(crate) mod chain;
+pub(crate) mod source;
+pub(crate) mod spec;
+
+use std::error::Error as StdError;
+use std::fmt;
+
+pub(crate) use chain::ChainError;
+pub(crate) use source::SourceError;
+pub(crate) use spec::SpecError;
+
+/// Why something could not be read, parsed, frozen, found or written.
+///
+/// # Examples
+///
+/// ```
+/// use fundtrace::source::{Form, read};
+/// let error = read(Form::Raw, "{\"txid\": 5}".as_bytes()).next().unwrap().unwrap_err();
+/// assert!(error.is_parse());
+/// assert!(error.to_string().starts_with("line 1"));
+/// ```
+pub struct Error {
+    kind: Box<Kind>,
+    place: Option<String>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Kind {
+    #[error(transparent)]
+    Io(std::io::Error),
+    #[error(transparent)]
+    Source(SourceError),
+    #[error(transparent)]
+    Chain(ChainError),
+    #[error(transparent)]
+    Spec(SpecError),
+}
+
+impl Error {
+    /// Says where the error arose, in front of the message: a file's name, say.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let error = "x:0".parse::<fundtrace::spec::SeedSpec>().unwrap_err().within("case.toml");
+    /// assert!(error.to_string().starts_with("case.toml: "));
+    /// ```
+    #[must_use]
+    pub fn within(mut self, place: impl fmt::Display) -> Self {
+        self.place = Some(match self.place.take() {
+            Some(inner) => format!("{place}: {inner}"),
+            None => place.to_string(),
+        });
+        self
+    }
+
+    /// True when reading or writing bytes failed.
+    pub fn is_io(&self) -> bool {
+        matches!(*self.kind, Kind::Io(_))
+    }
+
+    /// True when bytes were read but are not what their form demands.
+    pub fn is_parse(&self) -> bool {
+        matches!(&*self.kind, Kind::Source(error) if !error.is_txid_mismatch())
+    }
+
+    /// True when a transaction's bytes do not hash to the txid they were given under.
+    pub fn is_txid_mismatch(&self) -> bool {
+        matches!(&*self.kind, Kind::Source(error) if error.is_txid_mismatch())
+    }
+
+    /// True when two facts contradict each other, or a fact contradicts the rules of the chain: two spenders of one
+    /// output, a height below a parent's, a prevout unlike the output it names, a value over the supply.
+    pub fn is_contradiction(&self) -> bool {
+        matches!(*self.kind, Kind::Chain(_))
+    }
+
+    /// True when what was asked for is malformed or names something that is not there: a seed, a policy, a case file.
+    pub fn is_spec(&self) -> bool {
+        matches!(*self.kind, Kind::Spec(_))
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(place) = &self.place {
+            write!(f, "{place}: ")?;
+        }
+        self.kind.fmt(f)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error").field("place", &self.place).field("kind", &self.kind).finish()
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        // The kind prints itself as this error's message, so the chain goes on below it.
+        match &*self.kind {
+            Kind::Io(error) => error.source(),
+            Kind::Source(error) => error.source(),
+            Kind::Chain(error) => error.source(),
+            Kind::Spec(error) => error.source(),
+        }
+    }
+}
+
+macro_rules! from_kind {
+    ($($error:ty => $kind:ident),*) => {$(
+        impl From<$error> for Error {
+            fn from(error: $error) -> Self {
+                Self { kind: Box::new(Kind::$kind(error)), place: None }
+            }
+        }
+    )*};
+}
+
+from_kind!(std::io::Error => Io, SourceError => Source, ChainError => Chain, SpecError => Spec);

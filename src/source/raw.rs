@@ -1,0 +1,157 @@
+//! Our own form: a JSON object a line, with the transaction's bytes, so that each line proves its own txid.
+//!
+//! ```text
+//! {"txid":"..","height":686683,"time":1623087941,"hex":"02000000..","prevouts":[{"value":6960422177,"script":"0014.."}]}
+//! ```
+//!
+//! - `txid`: as written everywhere, the double SHA-256 of the bytes without witness, reversed.
+//! - `height`, `time`: the block's height and its time in seconds since 1970-01-01 UTC, or `null`.
+//! - `hex`: the serialised transaction, with or without witness.
+//! - `prevouts`: for each input in order the value (sat) and script (hex) of the output it spends, or `null` where that is
+//!   unknown; may be absent or empty when nothing is known of any.
+//!
+//! No other key is allowed: a mistyped one would otherwise be a silent gap. Empty lines are skipped.
+
+use std::io::{BufRead, Read};
+
+use bitcoin::consensus::encode::deserialize_hex;
+use bitcoin::{Amount, ScriptBuf, Transaction, TxOut, Txid};
+use serde::Deserialize;
+
+use crate::chain::NewTx;
+use crate::error::{Error, SourceError};
+use crate::id::BlockHeight;
+
+/// A line holds one transaction: twice 4 MB of hex, its prevouts, and room to spare. A longer line is refused before it is
+/// held in memory.
+const LINE_BYTES_MAX: u64 = 64 << 20;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line {
+    txid: Txid,
+    height: Option<u32>,
+    time: Option<u32>,
+    hex: String,
+    #[serde(default)]
+    prevouts: Vec<Option<Prevout>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Prevout {
+    value: u64,
+    script: ScriptBuf,
+}
+
+/// Reads transactions, one a line.
+///
+/// # Errors
+///
+/// Each item can fail with [`Error::is_io`], [`Error::is_parse`], or [`Error::is_txid_mismatch`] when the bytes do not hash to the
+/// txid. The iterator ends after an error.
+///
+/// # Examples
+///
+/// ```
+/// use fundtrace::source::raw;
+/// let altered = r#"{"txid":"aa00000000000000000000000000000000000000000000000000000000000000","height":1,"time":null,
+///   "hex":"01000000010000000000000000000000000000000000000000000000000000000000000000ffffffff0100ffffffff0100f2052a010000000000000000"}"#;
+/// let error = raw::read(altered.replace('\n', "").as_bytes()).next().unwrap().unwrap_err();
+/// assert!(error.is_txid_mismatch());
+/// ```
+pub fn read(reader: impl BufRead) -> impl Iterator<Item = Result<NewTx, Error>> {
+    let mut lines = Lines { reader, number: 0, failed: false };
+    std::iter::from_fn(move || lines.next_tx())
+}
+
+struct Lines<R> {
+    reader: R,
+    number: u64,
+    failed: bool,
+}
+
+impl<R: BufRead> Lines<R> {
+    fn next_tx(&mut self) -> Option<Result<NewTx, Error>> {
+        while !self.failed {
+            let mut bytes = Vec::new();
+            self.number += 1;
+            let line = self.number;
+            match self.reader.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', &mut bytes) {
+                Ok(0) => return None,
+                Ok(_) if bytes.iter().all(u8::is_ascii_whitespace) => {}
+                Ok(_) => {
+                    let tx = parse(line, &bytes);
+                    self.failed = tx.is_err();
+                    return Some(tx.map_err(Error::from));
+                }
+                Err(error) => {
+                    self.failed = true;
+                    return Some(Err(SourceError::Io { line, error }.into()));
+                }
+            }
+        }
+        None
+    }
+}
+
+fn parse(line: u64, bytes: &[u8]) -> Result<NewTx, SourceError> {
+    let expected = "an object with txid, height, time, hex and prevouts";
+    let parsed: Line = serde_json::from_slice(bytes).map_err(|error| SourceError::Json { line, expected, error })?;
+    let txid = parsed.txid;
+    let tx: Transaction = deserialize_hex(&parsed.hex).map_err(|error| SourceError::Hex { line, txid, error })?;
+    let mut record = NewTx::from_transaction(&tx);
+    if record.txid() != txid {
+        return Err(SourceError::TxidMismatch { line, claimed: txid, computed: record.txid() });
+    }
+    let (given, has) = (parsed.prevouts.len(), tx.input.len());
+    if given != 0 && given != has {
+        return Err(SourceError::Count { line, txid, what: "prevouts", given, has });
+    }
+    let prevout = |prevout: Prevout| TxOut { value: Amount::from_sat(prevout.value), script_pubkey: prevout.script };
+    record = record.prevouts(parsed.prevouts.into_iter().map(|known| known.map(prevout)));
+    record.height = parsed.height.map(BlockHeight::from_u32);
+    record.time = parsed.time;
+    Ok(record)
+}
+
+/// Writes a transaction as a line of this form, prevouts as far as the view knows them.
+///
+/// # Examples
+///
+/// ```
+/// use fundtrace::bitcoin::consensus::encode::deserialize_hex;
+/// use fundtrace::source::raw;
+/// let tx = deserialize_hex("01000000010000000000000000000000000000000000000000000000000000000000000000ffffffff0100ffffffff0100f2052a010000000000000000")?;
+/// let line = raw::line(&tx, Some(7), None, &[]);
+/// let read = raw::read(line.as_bytes()).next().unwrap()?;
+/// assert_eq!(read.txid(), tx.compute_txid());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn line(tx: &Transaction, height: Option<u32>, time: Option<u32>, prevouts: &[Option<TxOut>]) -> String {
+    let prevouts: Vec<_> = prevouts
+        .iter()
+        .map(|known| {
+            known.as_ref().map(|output| {
+                serde_json::json!({"value": output.value.to_sat(), "script": output.script_pubkey.to_hex_string()})
+            })
+        })
+        .collect();
+    let hex = bitcoin::consensus::encode::serialize_hex(tx);
+    serde_json::json!({
+        "txid": tx.compute_txid().to_string(), "height": height, "time": time, "hex": hex, "prevouts": prevouts,
+    })
+    .to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_without_end_is_refused_in_bounded_memory() {
+        let endless = std::io::BufReader::new(std::io::repeat(b'['));
+        let error = read(endless).next().expect("an item").expect_err("refused");
+        assert!(error.is_parse(), "{error}");
+    }
+}

@@ -1,0 +1,395 @@
+//! The specification engine: the tainted transaction that stands first in the chain is visited next.
+//!
+//! Every output stands before its spender in chain order, so when a transaction is taken from the queue all that will ever reach
+//! its inputs has arrived. What the engine does is all here; faster engines are compared with it.
+//!
+//! ```text
+//! put every seed; queue its spender
+//! while the queue is not empty:
+//!     first hand the fees of every earlier block to its coinbase
+//!     take the first transaction; gather its inputs; ask the stops; spread the rest over the outputs and the fee
+//!     put what each output got: displaced at a seed, burned where nobody can spend it, else held; queue its spender
+//! whatever is still held ends where it is
+//! ```
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use bitcoin::Amount;
+
+use super::coinbase::Row;
+use super::graph::{Carry, Via, sort_carries};
+use super::{Burned, Displaced, End, FeeTaint, Fees, Options, Policy, Reason, Seed, Seeded, Stop, Touch, Trace, Visit};
+use crate::chain::{Output, Spent, Tx, View};
+use crate::id::{BlockHeight, OutputIndex, SourceIndex, TxIndex};
+use crate::taint::{Lot, Part, Taint};
+
+/// Follows the seeds' coins through the view under a rule, until a stop or until nothing spends them.
+///
+/// Seeds with one label are one source. A seed may be an output that is known only as a prevout. Where one output is named under two
+/// labels, or taint reaches a seed, the output belongs to the later one and what gave way is booked as displaced.
+///
+/// # Panics
+///
+/// When a seed's index is not from this chain, or when a rule of the caller's breaks its own law (a
+/// [conserving](Taint::CONSERVING) rule that loses or makes value).
+///
+/// # Complexity
+///
+/// O(n log n) in the number of inputs and outputs of the transactions that taint is carried through, times what the rule costs.
+///
+/// # Examples
+///
+/// ```
+/// use fundtrace::bitcoin::{Amount, OutPoint, ScriptBuf, TxOut, Txid, hashes::Hash};
+/// use fundtrace::chain::{ChainBuilder, NewInput, NewTx};
+/// use fundtrace::taint::Fifo;
+/// use fundtrace::trace::{self, Options, Reason, stop};
+///
+/// // Five stolen satoshis and three others pay 4 and 3, and a fee of 1.
+/// let txid = |n| Txid::from_byte_array([n; 32]);
+/// let out = |sat| TxOut { value: Amount::from_sat(sat), script_pubkey: ScriptBuf::new() };
+/// let spend = |n, sat| NewInput::new(OutPoint::new(txid(n), 0)).prevout(out(sat));
+/// let mut builder = ChainBuilder::new();
+/// builder.insert(NewTx::claimed(txid(3), vec![spend(1, 5), spend(2, 3)], vec![out(4), out(3)]))?;
+/// let chain = builder.finish()?;
+///
+/// let view = chain.view();
+/// let stolen = view.output_at(OutPoint::new(txid(1), 0)).unwrap();
+/// let trace = trace::forward(view, &[stolen.seed("theft")], &Fifo, &stop::never(), &Options::default());
+///
+/// let amounts: Vec<u64> = trace.ends().iter().map(|end| end.amount.to_sat()).collect();
+/// assert_eq!(amounts, [4, 1]);
+/// assert_eq!(trace.ends()[0].reason, Reason::UnknownSpender);
+/// assert!(trace.balance().adds_up());
+/// # Ok::<(), fundtrace::Error>(())
+/// ```
+pub fn forward<'c, T: Taint, S: Stop + ?Sized>(
+    view: View<'c>,
+    seeds: &[Seed],
+    rule: &T,
+    stop: &S,
+    options: &Options,
+) -> Trace<'c> {
+    let mut run = Run::start(view, seeds, rule, stop, *options);
+    while let Some(next) = run.queue.first().copied() {
+        let height = BlockHeight::from_u32(view.chain().height[next.at()]);
+        match run.pending.first_key_value().map(|(block, _)| *block).filter(|block| *block < height) {
+            Some(block) => run.pay_coinbase(block),
+            None => {
+                run.queue.pop_first();
+                run.visit(view.tx(next));
+            }
+        }
+        while run.queue.is_empty()
+            && let Some(block) = run.pending.first_key_value().map(|(block, _)| *block)
+        {
+            run.pay_coinbase(block);
+        }
+    }
+    run.finish()
+}
+
+struct Held<M> {
+    mark: M,
+    hops: u32,
+}
+
+/// A tainted fee on its way to the coinbase, and the least hops of the inputs that brought it.
+struct PendingFee<M> {
+    mark: M,
+    hops: u32,
+}
+
+struct Run<'r, 'c, T: Taint, S: ?Sized> {
+    rule: &'r T,
+    stop: &'r S,
+    held: BTreeMap<OutputIndex, Held<T::Mark>>,
+    queue: BTreeSet<TxIndex>,
+    /// Fees to be handed to a block's coinbase, by paying transaction.
+    pending: BTreeMap<BlockHeight, BTreeMap<TxIndex, PendingFee<T::Mark>>>,
+    /// Whether a block is there, so that its coinbase can be paid.
+    rows: HashMap<BlockHeight, bool>,
+    touched: BTreeMap<OutputIndex, Touch>,
+    seed_of: HashMap<OutputIndex, SourceIndex>,
+    lots: Vec<Lot<T::Mark>>,
+    marks: Vec<T::Mark>,
+    trace: Trace<'c>,
+}
+
+impl<'r, 'c, T: Taint, S: Stop + ?Sized> Run<'r, 'c, T, S> {
+    fn start(view: View<'c>, seeds: &[Seed], rule: &'r T, stop: &'r S, options: Options) -> Self {
+        let mut sources: Vec<String> = Vec::new();
+        let mut by_label = HashMap::new();
+        for seed in seeds {
+            by_label.entry(seed.label.as_str()).or_insert_with(|| {
+                sources.push(seed.label.clone());
+                SourceIndex::of(sources.len() - 1)
+            });
+        }
+        let policy = Policy {
+            name: rule.name(),
+            version: rule.version(),
+            parameters: rule.parameters(sources.len()).into_iter().collect(),
+            linear: T::LINEAR,
+            conserving: T::CONSERVING,
+            origin: rule.origin(),
+        };
+        let trace = Trace {
+            view,
+            policy,
+            options,
+            stop: stop.describe(),
+            sources,
+            seeds: Vec::new(),
+            unseeded: Vec::new(),
+            touched: Vec::new(),
+            ends: Vec::new(),
+            fees: Vec::new(),
+            burned: Vec::new(),
+            displaced: Vec::new(),
+            carries: Vec::new(),
+            carries_in: Vec::new(),
+            transactions: 0,
+        };
+        let mut run = Self {
+            rule,
+            stop,
+            held: BTreeMap::new(),
+            queue: BTreeSet::new(),
+            pending: BTreeMap::new(),
+            rows: HashMap::new(),
+            touched: BTreeMap::new(),
+            seed_of: HashMap::new(),
+            lots: Vec::new(),
+            marks: Vec::new(),
+            trace,
+        };
+        for seed in seeds {
+            run.seed(view.output(seed.output), by_label[seed.label.as_str()]);
+        }
+        run
+    }
+
+    fn seed(&mut self, output: Output<'c>, source: SourceIndex) {
+        let known = output.value().filter(|_| self.trace.view.sees(output.tx().index()));
+        let Some(value) = known else {
+            self.trace.unseeded.push(output.index());
+            return;
+        };
+        match self.seed_of.insert(output.index(), source) {
+            Some(other) if other == source => return,
+            Some(_) => {
+                self.touched.remove(&output.index());
+                let burned = self.trace.burned.iter().position(|burned| burned.output == Some(output.index()));
+                let earlier = match burned {
+                    Some(at) => Some((self.trace.burned[at].amount, self.trace.burned.remove(at).parts)),
+                    None => self
+                        .held
+                        .remove(&output.index())
+                        .map(|held| (self.rule.amount(&held.mark), self.parts(&held.mark))),
+                };
+                let (amount, parts) = earlier.unwrap_or_default();
+                self.trace.displaced.push(Displaced { output: output.index(), by: source, amount, parts });
+            }
+            None => {}
+        }
+        self.trace.seeds.push(Seeded { output: output.index(), source, value });
+        let mark = self.rule.seed(value, source);
+        self.hold(output, mark, 0);
+    }
+
+    /// Carries the taint of a transaction's inputs to its outputs and its fee.
+    fn visit(&mut self, tx: Tx<'c>) {
+        // Without every input's value neither the fee nor a share is known.
+        let blind = tx.input_value().is_none();
+        let mut lots = std::mem::take(&mut self.lots);
+        lots.clear();
+        let mut hops_least = u32::MAX;
+        for input in tx.inputs() {
+            let mut lot = Lot { value: input.value().unwrap_or(Amount::ZERO), mark: T::Mark::default() };
+            if let Some(prevout) = input.prevout()
+                && let Some(held) = self.held.remove(&prevout.index())
+            {
+                let stopped = self.check(prevout, Some(tx), &held);
+                match stopped.or(blind.then_some(Reason::UnknownPrevout)) {
+                    Some(reason) => self.end(prevout.index(), held, reason),
+                    None => {
+                        hops_least = hops_least.min(held.hops);
+                        self.carry(Via::Output(prevout.index()), prevout.tx().index(), tx.index(), &held.mark);
+                        lot.mark = held.mark;
+                    }
+                }
+            }
+            lots.push(lot);
+        }
+        if hops_least != u32::MAX {
+            self.trace.transactions += 1;
+            self.spread(tx, &lots, hops_least);
+        }
+        self.lots = lots;
+    }
+
+    fn spread(&mut self, tx: Tx<'c>, lots: &[Lot<T::Mark>], hops: u32) {
+        let mut values: Vec<Amount> = tx.outputs().map(|output| output.value().unwrap_or(Amount::ZERO)).collect();
+        values.push(tx.fee().expect("a transaction whose inputs are all known has a fee"));
+        let mut marks = self.spread_marks(lots, &values);
+        let fee = marks.pop().unwrap_or_default();
+        for (output, mark) in tx.outputs().zip(marks.drain(..)) {
+            self.put(output, mark, hops + 1);
+        }
+        self.marks = marks;
+        if fee == T::Mark::default() {
+            return;
+        }
+        let amount = self.rule.amount(&fee);
+        let fee = self.rule.fee(fee);
+        let mut taint = FeeTaint { tx: tx.index(), amount, parts: self.parts(&fee), coinbase: None };
+        if let Some(height) = self.coinbase_height(tx) {
+            let coinbase = self.trace.view.block(height).next();
+            taint.coinbase = coinbase.map(Tx::index);
+            self.pending.entry(height).or_default().insert(tx.index(), PendingFee { mark: fee, hops });
+        }
+        self.trace.fees.push(taint);
+    }
+
+    /// Calls the rule and holds it to its law.
+    fn spread_marks(&mut self, lots: &[Lot<T::Mark>], values: &[Amount]) -> Vec<T::Mark> {
+        let mut marks = std::mem::take(&mut self.marks);
+        self.rule.spread(self.trace.sources.len(), lots, values, &mut marks);
+        assert_eq!(marks.len(), values.len(), "rule {} must mark every output", self.rule.name());
+        if T::CONSERVING {
+            let within = marks.iter().zip(values).all(|(mark, value)| self.rule.amount(mark) <= *value);
+            let arrived: Amount = lots.iter().map(|lot| self.rule.amount(&lot.mark)).sum();
+            let handed_on: Amount = marks.iter().map(|mark| self.rule.amount(mark)).sum();
+            assert!(within && arrived == handed_on, "rule {} must conserve value", self.rule.name());
+        }
+        marks
+    }
+
+    /// The block whose coinbase takes this transaction's fee, if fees are followed and the block is there.
+    fn coinbase_height(&mut self, tx: Tx<'c>) -> Option<BlockHeight> {
+        if self.trace.options.fees != Fees::Coinbase {
+            return None;
+        }
+        let height = tx.height()?;
+        let view = self.trace.view;
+        let there = *self.rows.entry(height).or_insert_with(|| Row::of(view, height).is_some());
+        there.then_some(height)
+    }
+
+    /// Hands a block's tainted fees to its coinbase, after every other transaction of the block.
+    fn pay_coinbase(&mut self, height: BlockHeight) {
+        let mut fees = self.pending.remove(&height).expect("only blocks with a pending fee are paid");
+        let row = Row::of(self.trace.view, height).expect("a fee is pending only where the block is there");
+        let hops = fees.values().map(|fee| fee.hops).min().unwrap_or(0) + 1;
+        let mut lots = Vec::new();
+        for (payer, value) in row.lots(self.trace.options.coinbase_order) {
+            let mut mark = T::Mark::default();
+            if let Some(payer) = payer
+                && let Some(fee) = fees.remove(&payer)
+            {
+                self.carry(Via::Fee(payer), payer, row.coinbase.index(), &fee.mark);
+                mark = fee.mark;
+            }
+            lots.push(Lot { value, mark });
+        }
+        let mut marks = self.spread_marks(&lots, &row.outputs());
+        let unclaimed = marks.pop().unwrap_or_default();
+        for (output, mark) in row.coinbase.outputs().zip(marks.drain(..)) {
+            self.put(output, mark, hops);
+        }
+        self.marks = marks;
+        if unclaimed != T::Mark::default() {
+            let (amount, parts) = (self.rule.amount(&unclaimed), self.parts(&unclaimed));
+            self.trace.burned.push(Burned { tx: row.coinbase.index(), output: None, amount, parts });
+        }
+    }
+
+    /// Puts arriving taint at an output, unless the output is a seed and belongs to another already.
+    fn put(&mut self, output: Output<'c>, mark: T::Mark, hops: u32) {
+        if mark == T::Mark::default() {
+            return;
+        }
+        match self.seed_of.get(&output.index()) {
+            Some(&by) => {
+                let (amount, parts) = (self.rule.amount(&mark), self.parts(&mark));
+                self.trace.displaced.push(Displaced { output: output.index(), by, amount, parts });
+            }
+            None => self.hold(output, mark, hops),
+        }
+    }
+
+    fn hold(&mut self, output: Output<'c>, mark: T::Mark, hops: u32) {
+        if mark == T::Mark::default() {
+            return;
+        }
+        let (amount, parts) = (self.rule.amount(&mark), self.parts(&mark));
+        if output.is_unspendable() {
+            // Poison marks an output worth nothing too; where nobody can spend it there is nothing to burn.
+            if amount > Amount::ZERO {
+                let (tx, output) = (output.tx().index(), Some(output.index()));
+                self.trace.burned.push(Burned { tx, output, amount, parts });
+            }
+            return;
+        }
+        if let Spent::By(spender) = output.spent() {
+            self.queue.insert(spender);
+        }
+        let index = output.index();
+        self.touched.insert(index, Touch { output: index, hops, amount, parts, carried: false });
+        self.held.insert(index, Held { mark, hops });
+    }
+
+    fn carry(&mut self, via: Via, from: TxIndex, to: TxIndex, mark: &T::Mark) {
+        let amount = self.rule.amount(mark);
+        self.trace.carries.push(Carry { from, to, via, amount });
+        if let Via::Output(output) = via {
+            self.touched.get_mut(&output).expect("what is carried was held").carried = true;
+        }
+    }
+
+    fn check(&self, output: Output<'c>, spender: Option<Tx<'c>>, held: &Held<T::Mark>) -> Option<Reason> {
+        self.stop.check(&Visit {
+            output,
+            spender,
+            hops: held.hops,
+            amount: self.rule.amount(&held.mark),
+            seed: self.seed_of.contains_key(&output.index()),
+            transactions: self.trace.transactions,
+        })
+    }
+
+    fn end(&mut self, output: OutputIndex, held: Held<T::Mark>, reason: Reason) {
+        let mut by_source = Vec::new();
+        self.rule.by_source(&held.mark, &mut |source, amount| by_source.push((source, amount)));
+        let amount = self.rule.amount(&held.mark);
+        self.trace.ends.push(End { output, hops: held.hops, amount, by_source, reason });
+    }
+
+    fn parts(&self, mark: &T::Mark) -> Vec<Part> {
+        let mut parts = Vec::new();
+        self.rule.parts(mark, &mut |part| parts.push(part));
+        parts
+    }
+
+    fn finish(mut self) -> Trace<'c> {
+        let view = self.trace.view;
+        for (index, held) in std::mem::take(&mut self.held) {
+            let output = view.output(index);
+            let natural = if output.spent() == Spent::Unspent { Reason::Unspent } else { Reason::UnknownSpender };
+            let reason = self.check(output, None, &held).unwrap_or(natural);
+            self.end(index, held, reason);
+        }
+        let mut trace = self.trace;
+        trace.touched = self.touched.into_values().collect();
+        trace.ends.sort_by_key(|end| end.output);
+        trace.fees.sort_by_key(|fee| fee.tx);
+        trace.burned.sort_by_key(|burned| (burned.tx, burned.output));
+        trace.displaced.sort_by_key(|displaced| displaced.output);
+        trace.carries_in = sort_carries(&mut trace.carries);
+        if T::CONSERVING {
+            assert!(trace.balance().adds_up(), "rule {} must conserve value over the whole run", trace.policy.name);
+        }
+        trace
+    }
+}

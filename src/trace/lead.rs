@@ -1,0 +1,108 @@
+//! Where to look first: ends gathered by address and ranked.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::fmt;
+
+use bitcoin::{Address, Amount, OutPoint};
+
+use super::{Reason, Trace};
+use crate::chain::OutputSet;
+use crate::id::{AddressIndex, OutputIndex};
+
+/// A place where taint ends: an address, or an output that has none.
+///
+/// # Examples
+///
+/// See [`Trace::leads`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Lead {
+    /// The address, where there is one.
+    pub address: Option<Address>,
+    /// The output there that holds the most taint; of equals the first in the chain.
+    pub outpoint: OutPoint,
+    /// The taint there, over all its outputs where the trace ends.
+    pub amount: Amount,
+    /// Those outputs.
+    pub outputs: OutputSet,
+    /// Hops from the nearest seed, the least of them.
+    pub hops: u32,
+    /// Why the trace ends at [`outpoint`](Self::outpoint).
+    pub reason: Reason,
+}
+
+impl fmt::Display for Lead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} sat at ", self.amount.to_sat())?;
+        match &self.address {
+            Some(address) => write!(f, "{address}")?,
+            None => f.write_str("no address")?,
+        }
+        write!(f, ", {} hops, {}, {}", self.hops, self.reason, self.outpoint)?;
+        if self.outputs.len() > 1 {
+            write!(f, " and {} more", self.outputs.len() - 1)?;
+        }
+        Ok(())
+    }
+}
+
+/// The places where taint ends, to be ranked.
+///
+/// # Examples
+///
+/// See [`Trace::leads`].
+#[derive(Clone, Debug)]
+pub struct Leads {
+    leads: Vec<Lead>,
+}
+
+impl Leads {
+    /// Ranks by amount, the greatest first; of equals the fewest hops, then the outpoint's txid and vout.
+    pub fn by_amount(mut self) -> std::vec::IntoIter<Lead> {
+        self.leads.sort_by_key(|lead| (Reverse(lead.amount), lead.hops, lead.outpoint));
+        self.leads.into_iter()
+    }
+
+    /// Ranks by hops, the nearest first; of equals the greatest amount, then the outpoint's txid and vout.
+    pub fn by_hops(mut self) -> std::vec::IntoIter<Lead> {
+        self.leads.sort_by_key(|lead| (lead.hops, Reverse(lead.amount), lead.outpoint));
+        self.leads.into_iter()
+    }
+}
+
+impl Trace<'_> {
+    /// Gathers the ends by address. Under poison an amount is the value of the outputs, not of what is stolen in them.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fundtrace::{ChainBuilder, taint::Fifo, trace::{self, Options, stop}};
+    /// let chain = ChainBuilder::new().finish()?;
+    /// let trace = trace::forward(chain.view(), &[], &Fifo, &stop::never(), &Options::default());
+    /// assert!(trace.leads().by_amount().next().is_none());
+    /// # Ok::<(), fundtrace::Error>(())
+    /// ```
+    pub fn leads(&self) -> Leads {
+        let mut places: BTreeMap<(Option<AddressIndex>, Option<OutputIndex>), Vec<usize>> = BTreeMap::new();
+        for (at, end) in self.ends.iter().enumerate() {
+            let address = self.view.output(end.output).address_index();
+            let key = (address, address.is_none().then_some(end.output));
+            places.entry(key).or_default().push(at);
+        }
+        let lead = |((address, _), ends): (_, Vec<usize>)| {
+            let ends = ends.iter().map(|at| &self.ends[*at]);
+            // `max_by_key` keeps the last of equals, so walk backwards for the first.
+            let most = ends.clone().rev().max_by_key(|end| end.amount).expect("a place has an end");
+            Lead {
+                address: Option::<AddressIndex>::map(address, |index| self.view.address(index)),
+                outpoint: self.view.output(most.output).outpoint(),
+                amount: ends.clone().map(|end| end.amount).sum(),
+                outputs: ends.clone().map(|end| end.output).collect(),
+                hops: ends.map(|end| end.hops).min().unwrap_or(0),
+                reason: most.reason.clone(),
+            }
+        };
+        Leads { leads: places.into_iter().map(lead).collect() }
+    }
+}

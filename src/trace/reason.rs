@@ -1,0 +1,74 @@
+//! Why a trace ends at an output.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// Why a trace ends at an output.
+///
+/// # Examples
+///
+/// ```
+/// use fundtrace::trace::Reason;
+/// assert_eq!(Reason::UnknownSpender.as_str(), "unknown_spender");
+/// assert!(Reason::Hops.is_limit());
+/// assert!(!Reason::Unspent.is_limit());
+/// ```
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[non_exhaustive]
+pub enum Reason {
+    /// Nothing spends it: the chain is complete to its tip, or a source says so.
+    Unspent,
+    /// Nobody supplied a transaction that spends it, nor said that there is none.
+    UnknownSpender,
+    /// The transaction that spends it has an input of unknown value, so nothing can be shared out.
+    UnknownPrevout,
+    /// It pays a tagged service; the tag's label.
+    Tagged(Arc<str>),
+    /// It is as many hops from a seed as were allowed.
+    Hops,
+    /// It holds less taint than was asked for.
+    Below,
+    /// Its spender stands above the height asked for, or has none.
+    AsOf,
+    /// The budget of transactions was spent.
+    Budget,
+    /// A rule of the caller's; what it said.
+    Custom(Arc<str>),
+}
+
+impl Reason {
+    /// Returns the name, in snake case.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Unspent => "unspent",
+            Self::UnknownSpender => "unknown_spender",
+            Self::UnknownPrevout => "unknown_prevout",
+            Self::Tagged(_) => "tagged",
+            Self::Hops => "hops",
+            Self::Below => "below",
+            Self::AsOf => "as_of",
+            Self::Budget => "budget",
+            Self::Custom(_) => "custom",
+        }
+    }
+
+    /// Returns what goes with it: the tag's label, or what the caller's rule said.
+    pub fn detail(&self) -> Option<&str> {
+        match self {
+            Self::Tagged(detail) | Self::Custom(detail) => Some(detail),
+            _ => None,
+        }
+    }
+
+    /// True when a limit of the analyst's cut the trace here: the balance sheet calls such value truncated.
+    pub fn is_limit(&self) -> bool {
+        matches!(self, Self::Hops | Self::Below | Self::AsOf | Self::Budget)
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())?;
+        self.detail().map_or(Ok(()), |detail| write!(f, " ({detail})"))
+    }
+}
