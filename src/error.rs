@@ -10,7 +10,7 @@ use std::error::Error as StdError;
 use std::fmt;
 
 pub(crate) use chain::ChainError;
-pub(crate) use source::SourceError;
+pub(crate) use source::{At, SourceError};
 pub(crate) use spec::SpecError;
 
 /// Why something could not be read, parsed, frozen, found or written.
@@ -60,12 +60,29 @@ impl Error {
 
     /// True when reading or writing bytes failed.
     pub fn is_io(&self) -> bool {
-        matches!(*self.kind, Kind::Io(_))
+        self.io_kind().is_some()
+    }
+
+    /// Returns the kind of a reading or writing failure, so that a command can tell a closed pipe.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io::{Error as IoError, ErrorKind};
+    /// let error = fundtrace::Error::from(IoError::from(ErrorKind::BrokenPipe));
+    /// assert_eq!(error.io_kind(), Some(ErrorKind::BrokenPipe));
+    /// ```
+    pub fn io_kind(&self) -> Option<std::io::ErrorKind> {
+        match &*self.kind {
+            Kind::Io(error) => Some(error.kind()),
+            Kind::Source(SourceError::Io { error, .. }) => Some(error.kind()),
+            _ => None,
+        }
     }
 
     /// True when bytes were read but are not what their form demands.
     pub fn is_parse(&self) -> bool {
-        matches!(&*self.kind, Kind::Source(error) if !error.is_txid_mismatch())
+        matches!(&*self.kind, Kind::Source(error) if !error.is_txid_mismatch()) && !self.is_io()
     }
 
     /// True when a transaction's bytes do not hash to the txid they were given under.

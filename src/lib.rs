@@ -2,7 +2,30 @@
 //!
 //! # Modules
 //!
-//! In reading order, which is also import order: a module uses only what stands above it.
+//! In reading order, which is import order too: a module uses only what stands above it.
+//!
+//! | module | what lives there |
+//! |---|---|
+//! | [`error`] | the one error |
+//! | [`id`] | indexes and heights |
+//! | [`chain`] | transactions frozen into columns, and views of them |
+//! | [`source`] | bytes in, transactions out |
+//! | [`graph`] | petgraph's traits over a view |
+//! | [`taint`] | the seven rules |
+//! | [`tag`] | who is said to stand behind an address |
+//! | [`trace`] | following taint, stops, balance sheets, evidence |
+//! | [`spec`] | rules, seeds and cases by name |
+//! | [`report`] | traces written for people and programs |
+//!
+//! # Features
+//!
+//! None is on by default, and each only adds.
+//!
+//! - `csv`: `report::csv`. Brings the crate `csv`.
+//! - `graphml`: `report::graphml`. Brings `quick-xml`.
+//! - `table`: `report::table`. Brings `comfy-table`.
+//! - `toml`: `spec::Case::from_toml`. Brings `toml`.
+//! - `cli`: the command `fundtrace`, and every feature that a subcommand needs. Brings `clap`.
 
 pub mod error;
 pub mod id;
@@ -18,7 +41,16 @@ pub mod tag;
 
 pub mod trace;
 
+pub mod spec;
+
+pub mod report;
+
+#[cfg(doc)]
+/// The documents beside the code.
+pub mod _documentation;
+
 pub use chain::{Chain, ChainBuilder, View};
 pub use error::Error;
 pub use id::{AddressIndex, BlockHeight, OutputIndex, SourceIndex, TxIndex};
+pub use trace::Trace;
 pub use {bitcoin, petgraph};

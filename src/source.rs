@@ -28,7 +28,7 @@ use crate::error::{Error, SourceError, SpecError};
 /// ```
 /// use fundtrace::source::Form;
 /// assert_eq!(Form::detect(br#"{"txid":"..","hex":"01"}"#), Some(Form::Raw));
-/// assert_eq!(Form::detect(br#"[{"txid":"..","vin":[],"vout":[]}]"#), Some(Form::Esplora));
+/// assert_eq!(Form::detect(br#"[{"txid":"..","vin":[],"vout":[]}, {"vin":[]}]"#), Some(Form::Esplora));
 /// assert_eq!(Form::detect(b"txid,vout"), None);
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -56,8 +56,9 @@ impl Form {
         #[derive(Deserialize)]
         #[serde(untagged)]
         enum First {
-            One(Keys),
+            // First, because an array would pass for a struct whose fields stand without names.
             Many(Vec<Keys>),
+            One(Keys),
         }
         let first = serde_json::Deserializer::from_slice(bytes).into_iter::<First>().next()?.ok()?;
         let keys = match first {

@@ -20,14 +20,14 @@ use crate::id::BlockHeight;
 /// # Examples
 ///
 /// ```
-/// use fundtrace::{ChainBuilder, source};
+/// use fundtrace::bitcoin::blockdata::constants::genesis_block;
+/// use fundtrace::bitcoin::Network;
+/// use fundtrace::chain::{ChainBuilder, NewTx};
+/// use fundtrace::BlockHeight;
 ///
-/// let line = r#"{"txid":"4a5e1e4baab89f3a32518a88c31bc87f618f76673e2cc77ab2127b7afdeda33b","height":0,"time":1231006505,
-///   "hex":"01000000010000000000000000000000000000000000000000000000000000000000000000ffffffff4d04ffff001d0104455468652054696d65732030332f4a616e2f32303039204368616e63656c6c6f72206f6e206272696e6b206f66207365636f6e64206261696c6f757420666f722062616e6b73ffffffff0100f2052a01000000434104678afdb0fe5548271967f1a67130b7105cd6a828e03909a67962e0ea1f61deb649f6bc3f4cef38c4f35504e51ec112de5c384df7ba0b8d578a4c702b6bf11d5fac00000000","prevouts":[]}"#;
+/// let genesis = &genesis_block(Network::Bitcoin).txdata[0];
 /// let mut builder = ChainBuilder::new();
-/// for tx in source::read(source::Form::Raw, line.replace('\n', "").as_bytes()) {
-///     builder.insert(tx?)?;
-/// }
+/// builder.insert(NewTx::from_transaction(genesis).height(BlockHeight::from_u32(0)))?;
 /// let chain = builder.finish()?;
 /// let genesis = chain.view().txs().next().unwrap();
 /// assert!(genesis.is_coinbase() && genesis.is_proven());

@@ -14,8 +14,8 @@ pub(crate) enum ChainError {
     Unlike { txid: Txid, what: &'static str, first: String, second: String },
     #[error("transaction {txid} {what}")]
     Malformed { txid: Txid, what: &'static str },
-    #[error("input {vin} of transaction {txid} says {outpoint} has {what} {claimed}, but that output has {actual}")]
-    Prevout { txid: Txid, vin: usize, outpoint: OutPoint, what: &'static str, claimed: String, actual: String },
+    #[error("input {vin} of transaction {txid} says of {outpoint}: {what}; one of the two records was altered")]
+    Prevout { txid: Txid, vin: usize, outpoint: OutPoint, what: String },
     #[error("input {vin} of transaction {txid} spends {outpoint}, but that transaction has {outputs} outputs")]
     NoSuchOutput { txid: Txid, vin: usize, outpoint: OutPoint, outputs: usize },
     #[error("output {outpoint} is spent twice: by {first} and by {second}")]

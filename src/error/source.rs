@@ -1,26 +1,45 @@
 //! What can be wrong with the bytes of a source.
 
+use std::fmt;
+
 use bitcoin::Txid;
+
+/// Where in the input: counted from 1.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum At {
+    Line(u64),
+    /// For forms where a transaction is not a line.
+    Tx(u64),
+}
+
+impl fmt::Display for At {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Line(line) => write!(f, "line {line}"),
+            Self::Tx(number) => write!(f, "entry {number}"),
+        }
+    }
+}
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SourceError {
-    #[error("line {line}: {error}; expected {expected}")]
-    Json { line: u64, expected: &'static str, error: serde_json::Error },
-    #[error("line {line}: input could not be read")]
+    #[error("{at}: {error}; expected {expected}")]
+    Json { at: At, expected: &'static str, error: serde_json::Error },
+    #[error("{at}: input could not be read")]
     Io {
-        line: u64,
+        at: At,
         #[source]
         error: std::io::Error,
     },
     #[error(
-        "line {line}: the bytes of transaction {claimed} hash to {computed}; \
+        "{at}: the bytes of transaction {claimed} hash to {computed}; \
          the bytes or the txid were altered, fetch the transaction again"
     )]
-    TxidMismatch { line: u64, claimed: Txid, computed: Txid },
-    #[error("line {line}: transaction {txid}: its hex is not a transaction: {error}")]
-    Hex { line: u64, txid: Txid, error: bitcoin::consensus::encode::FromHexError },
-    #[error("line {line}: transaction {txid}: {what} {given}, but it has {has}; give one for each or none")]
-    Count { line: u64, txid: Txid, what: &'static str, given: usize, has: usize },
+    TxidMismatch { at: At, claimed: Txid, computed: Txid },
+    #[error("{at}: transaction {txid}: its hex is not a transaction: {error}")]
+    Hex { at: At, txid: Txid, error: bitcoin::consensus::encode::FromHexError },
+    #[error("{at}: transaction {txid}: {what} {given}, but it has {has}; give one for each or none")]
+    Count { at: At, txid: Txid, what: &'static str, given: usize, has: usize },
     #[error(
         "the form of the input was not recognised: {found}; expected JSON lines with \"hex\" (raw) or \"vin\" (esplora), or name the form"
     )]

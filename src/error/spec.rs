@@ -17,5 +17,5 @@ pub(crate) enum SpecError {
     Toml(toml::de::Error),
     #[cfg(feature = "csv")]
     #[error("csv: {0}")]
-    Csv(csv::Error),
+    Csv(String),
 }

@@ -18,7 +18,7 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use crate::chain::{Fate, NewInput, NewTx};
-use crate::error::{Error, SourceError};
+use crate::error::{At, Error, SourceError};
 use crate::id::BlockHeight;
 
 #[derive(Deserialize)]
@@ -110,9 +110,10 @@ impl<'de> Deserialize<'de> for Answer {
 /// ```
 /// use fundtrace::source::esplora;
 /// // `scriptsig` and `sequence` are left out, so nothing proves the txid.
-/// let json = r#"{"txid":"aa00000000000000000000000000000000000000000000000000000000000000",
-///   "vin":[{"txid":"bb00000000000000000000000000000000000000000000000000000000000000","vout":1,"prevout":null}],
-///   "vout":[{"value":5,"scriptpubkey":"51"}],"status":{"confirmed":true,"block_height":9,"block_time":8}}"#;
+/// let (txid, previous) = ("aa".repeat(32), "bb".repeat(32));
+/// let json = format!(r#"{{"txid":"{txid}",
+///   "vin":[{{"txid":"{previous}","vout":1,"prevout":null}}],
+///   "vout":[{{"value":5,"scriptpubkey":"51"}}],"status":{{"confirmed":true,"block_height":9,"block_time":8}}}}"#);
 /// let tx = esplora::read(json.as_bytes()).next().unwrap()?;
 /// assert!(!tx.is_proven());
 /// # Ok::<(), fundtrace::Error>(())
@@ -129,7 +130,7 @@ pub fn read(reader: impl BufRead) -> impl Iterator<Item = Result<NewTx, Error>> 
             }
             if let Some(tx) = pending.next() {
                 number += 1;
-                let record = record(number, tx);
+                let record = record(At::Tx(number), tx);
                 failed = record.is_err();
                 return Some(record.map_err(Error::from));
             }
@@ -138,23 +139,23 @@ pub fn read(reader: impl BufRead) -> impl Iterator<Item = Result<NewTx, Error>> 
                 Ok(Answer::Many(txs)) => pending = txs.into_iter(),
                 Err(error) => {
                     failed = true;
-                    let line = crate::id::number(error.line());
+                    let at = At::Line(crate::id::number(error.line()));
                     let expected = "Esplora transactions";
-                    return Some(Err(SourceError::Json { line, expected, error }.into()));
+                    return Some(Err(SourceError::Json { at, expected, error }.into()));
                 }
             }
         }
     })
 }
 
-/// `line` is the number of the transaction here: the parser does not keep where an object began.
-fn record(line: u64, tx: EsploraTx) -> Result<NewTx, SourceError> {
+/// The parser does not keep the line where an object began, so transactions are counted.
+fn record(at: At, tx: EsploraTx) -> Result<NewTx, SourceError> {
     let txid = tx.txid;
     if let Some(outspends) = &tx.outspends
         && outspends.len() != tx.vout.len()
     {
         let (given, has) = (outspends.len(), tx.vout.len());
-        return Err(SourceError::Count { line, txid, what: "outspends", given, has });
+        return Err(SourceError::Count { at, txid, what: "outspends", given, has });
     }
     let output = |output: Vout| TxOut { value: Amount::from_sat(output.value), script_pubkey: output.scriptpubkey };
     let outpoint = |vin: &Vin| if vin.is_coinbase { OutPoint::null() } else { OutPoint::new(vin.txid, vin.vout) };
@@ -179,7 +180,7 @@ fn record(line: u64, tx: EsploraTx) -> Result<NewTx, SourceError> {
             let whole = Transaction { version: Version(version), lock_time, input, output: outputs };
             let record = NewTx::from_transaction(&whole);
             if record.txid() != txid {
-                return Err(SourceError::TxidMismatch { line, claimed: txid, computed: record.txid() });
+                return Err(SourceError::TxidMismatch { at, claimed: txid, computed: record.txid() });
             }
             record
         }

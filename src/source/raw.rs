@@ -19,7 +19,7 @@ use bitcoin::{Amount, ScriptBuf, Transaction, TxOut, Txid};
 use serde::Deserialize;
 
 use crate::chain::NewTx;
-use crate::error::{Error, SourceError};
+use crate::error::{At, Error, SourceError};
 use crate::id::BlockHeight;
 
 /// A line holds one transaction: twice 4 MB of hex, its prevouts, and room to spare. A longer line is refused before it is
@@ -54,11 +54,19 @@ struct Prevout {
 /// # Examples
 ///
 /// ```
+/// use fundtrace::bitcoin::blockdata::constants::genesis_block;
+/// use fundtrace::bitcoin::Network;
 /// use fundtrace::source::raw;
-/// let altered = r#"{"txid":"aa00000000000000000000000000000000000000000000000000000000000000","height":1,"time":null,
-///   "hex":"01000000010000000000000000000000000000000000000000000000000000000000000000ffffffff0100ffffffff0100f2052a010000000000000000"}"#;
-/// let error = raw::read(altered.replace('\n', "").as_bytes()).next().unwrap().unwrap_err();
+/// let mut tx = genesis_block(Network::Bitcoin).txdata[0].clone();
+/// let txid = tx.compute_txid().to_string();
+/// let line = raw::line(&tx, Some(0), None, &[]);
+/// assert_eq!(raw::read(line.as_bytes()).next().unwrap()?.txid().to_string(), txid);
+///
+/// tx.output[0].value -= fundtrace::bitcoin::Amount::ONE_SAT;
+/// let altered = raw::line(&tx, Some(0), None, &[]).replace(&tx.compute_txid().to_string(), &txid);
+/// let error = raw::read(altered.as_bytes()).next().unwrap().unwrap_err();
 /// assert!(error.is_txid_mismatch());
+/// # Ok::<(), fundtrace::Error>(())
 /// ```
 pub fn read(reader: impl BufRead) -> impl Iterator<Item = Result<NewTx, Error>> {
     let mut lines = Lines { reader, number: 0, failed: false };
@@ -76,18 +84,18 @@ impl<R: BufRead> Lines<R> {
         while !self.failed {
             let mut bytes = Vec::new();
             self.number += 1;
-            let line = self.number;
+            let at = At::Line(self.number);
             match self.reader.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', &mut bytes) {
                 Ok(0) => return None,
                 Ok(_) if bytes.iter().all(u8::is_ascii_whitespace) => {}
                 Ok(_) => {
-                    let tx = parse(line, &bytes);
+                    let tx = parse(at, &bytes);
                     self.failed = tx.is_err();
                     return Some(tx.map_err(Error::from));
                 }
                 Err(error) => {
                     self.failed = true;
-                    return Some(Err(SourceError::Io { line, error }.into()));
+                    return Some(Err(SourceError::Io { at, error }.into()));
                 }
             }
         }
@@ -95,18 +103,18 @@ impl<R: BufRead> Lines<R> {
     }
 }
 
-fn parse(line: u64, bytes: &[u8]) -> Result<NewTx, SourceError> {
+fn parse(at: At, bytes: &[u8]) -> Result<NewTx, SourceError> {
     let expected = "an object with txid, height, time, hex and prevouts";
-    let parsed: Line = serde_json::from_slice(bytes).map_err(|error| SourceError::Json { line, expected, error })?;
+    let parsed: Line = serde_json::from_slice(bytes).map_err(|error| SourceError::Json { at, expected, error })?;
     let txid = parsed.txid;
-    let tx: Transaction = deserialize_hex(&parsed.hex).map_err(|error| SourceError::Hex { line, txid, error })?;
+    let tx: Transaction = deserialize_hex(&parsed.hex).map_err(|error| SourceError::Hex { at, txid, error })?;
     let mut record = NewTx::from_transaction(&tx);
     if record.txid() != txid {
-        return Err(SourceError::TxidMismatch { line, claimed: txid, computed: record.txid() });
+        return Err(SourceError::TxidMismatch { at, claimed: txid, computed: record.txid() });
     }
     let (given, has) = (parsed.prevouts.len(), tx.input.len());
     if given != 0 && given != has {
-        return Err(SourceError::Count { line, txid, what: "prevouts", given, has });
+        return Err(SourceError::Count { at, txid, what: "prevouts", given, has });
     }
     let prevout = |prevout: Prevout| TxOut { value: Amount::from_sat(prevout.value), script_pubkey: prevout.script };
     record = record.prevouts(parsed.prevouts.into_iter().map(|known| known.map(prevout)));
@@ -115,18 +123,19 @@ fn parse(line: u64, bytes: &[u8]) -> Result<NewTx, SourceError> {
     Ok(record)
 }
 
-/// Writes a transaction as a line of this form, prevouts as far as the view knows them.
+/// Writes a transaction as a line of this form, without the newline; `prevouts` holds what is known of each input's, in order.
 ///
 /// # Examples
 ///
 /// ```
-/// use fundtrace::bitcoin::consensus::encode::deserialize_hex;
+/// use fundtrace::bitcoin::blockdata::constants::genesis_block;
+/// use fundtrace::bitcoin::Network;
 /// use fundtrace::source::raw;
-/// let tx = deserialize_hex("01000000010000000000000000000000000000000000000000000000000000000000000000ffffffff0100ffffffff0100f2052a010000000000000000")?;
-/// let line = raw::line(&tx, Some(7), None, &[]);
+/// let tx = &genesis_block(Network::Bitcoin).txdata[0];
+/// let line = raw::line(tx, Some(0), None, &[]);
 /// let read = raw::read(line.as_bytes()).next().unwrap()?;
 /// assert_eq!(read.txid(), tx.compute_txid());
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # Ok::<(), fundtrace::Error>(())
 /// ```
 pub fn line(tx: &Transaction, height: Option<u32>, time: Option<u32>, prevouts: &[Option<TxOut>]) -> String {
     let prevouts: Vec<_> = prevouts

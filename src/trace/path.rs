@@ -56,6 +56,16 @@ pub enum PathLimit {
     Steps,
 }
 
+impl PathLimit {
+    /// Returns the name, in snake case.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Paths => "paths",
+            Self::Steps => "steps",
+        }
+    }
+}
+
 /// The paths to an output.
 ///
 /// # Examples
@@ -356,7 +366,7 @@ impl fmt::Display for Explained<'_, '_> {
                 }
                 (_, None, true) => {
                     f.write_str(
-                        "; no clean coin came in: given what arrived, every conserving rule fills this output",
+                        "; no clean value came in: given what arrived, every conserving rule fills this output",
                     )?;
                 }
                 (_, None, false) if !policy.conserving => {
@@ -366,7 +376,7 @@ impl fmt::Display for Explained<'_, '_> {
                     let (inputs, outputs) = (tx.inputs().len(), tx.outputs().len());
                     write!(
                         f,
-                        "; clean coins came in too (inputs: {inputs}, outputs: {outputs}): another rule divides them otherwise"
+                        "; clean value came in too (inputs: {inputs}, outputs: {outputs}): another rule divides them otherwise"
                     )?;
                 }
             }

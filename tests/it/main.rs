@@ -1,2 +1,5 @@
-//! The one integration test binary.
-fn main() {}
+//! The one integration test binary: a file a theme.
+
+mod mini;
+mod scenarios;
+mod twin;

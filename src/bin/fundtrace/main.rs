@@ -1,2 +1,54 @@
-//! x
-fn main() {}
+//! The command `fundtrace`.
+//!
+//! Exit status: 0; 1 when data is absent, empty, bad or lacks a seed; 2 when the command line cannot be parsed. Results go to standard
+//! output, messages to standard error.
+
+mod input;
+mod trace;
+
+use std::error::Error as _;
+use std::io::{ErrorKind, Write};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use fundtrace::Error;
+
+/// Follows stolen funds on a blockchain: exact to the satoshi, under several rules side by side, every step explained.
+#[derive(Parser, Debug)]
+#[command(version, about, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    Trace(trace::Args),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = match cli.command {
+        Command::Trace(args) => trace::run(&args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        // Whoever reads us has seen enough: `| head` is no failure.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            let mut message = format!("fundtrace: {error}");
+            let mut cause = error.source();
+            while let Some(error) = cause {
+                message.push_str(&format!(": {error}"));
+                cause = error.source();
+            }
+            // Nothing is left to tell when standard error is closed too.
+            let _ = writeln!(std::io::stderr(), "{message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn is_broken_pipe(error: &Error) -> bool {
+    error.io_kind() == Some(ErrorKind::BrokenPipe)
+}

@@ -96,13 +96,13 @@ fn check_prevout(parent: &NewTx, tx: &NewTx, vin: usize) -> Result<(), ChainErro
         return Err(ChainError::NoSuchOutput { txid, vin, outpoint, outputs: parent.outputs.len() });
     };
     let Some(claimed) = &input.prevout else { return Ok(()) };
-    let unlike =
-        |what, claimed: String, actual: String| Err(ChainError::Prevout { txid, vin, outpoint, what, claimed, actual });
+    let unlike = |what| Err(ChainError::Prevout { txid, vin, outpoint, what });
     if claimed.value != actual.value {
-        return unlike("value", claimed.value.to_string(), actual.value.to_string());
+        return unlike(format!("its value is {}, but that output's is {}", claimed.value, actual.value));
     }
     if claimed.script_pubkey != actual.script_pubkey {
-        return unlike("script", claimed.script_pubkey.to_hex_string(), actual.script_pubkey.to_hex_string());
+        let (claimed, actual) = (claimed.script_pubkey.to_hex_string(), actual.script_pubkey.to_hex_string());
+        return unlike(format!("its script is {claimed}, but that output's is {actual}"));
     }
     Ok(())
 }

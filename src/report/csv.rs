@@ -1,0 +1,197 @@
+//! Ends and edges for spreadsheets and link-analysis tools. Feature `csv`.
+//!
+//! Two plain tables with a header each, one row an end (or an edge) and rule. A field that a spreadsheet would take for a
+//! formula (it begins with `=`, `+`, `-`, `@`, a tab or a carriage return) has a `'` put before it.
+//!
+//! A table has no place for the whole manifest, so the last columns repeat what a row needs when it is cut out of its file: the rule's
+//! version, the conventions, the stops, this crate's version, the hash of the input and that of the [`Manifest`], which
+//! stands in the JSON report of the same run.
+
+use std::borrow::Cow;
+use std::io::Write;
+
+use super::Manifest;
+use crate::error::{Error, SpecError};
+use crate::spec::ResolvedSeed;
+use crate::trace::{Trace, Via};
+
+const RUN: [&str; 8] =
+    ["policy_version", "as_of", "fees", "coinbase_order", "stop", "fundtrace", "input_sha256", "manifest_sha256"];
+
+/// Writes the ends: `policy, outpoint, address, value_sat, tainted_sat, source, source_sat, hops, reason, detail` and the run's columns. An end
+/// of several sources has a row for each.
+///
+/// # Errors
+///
+/// When writing fails ([`Error::is_io`]).
+///
+/// # Panics
+///
+/// When there is no trace.
+///
+/// # Examples
+///
+/// ```
+/// use fundtrace::{ChainBuilder, report, spec::{self, Rule}, trace::{Options, stop}};
+/// let chain = ChainBuilder::new().finish()?;
+/// let traces = spec::run(chain.view(), &[], &[Rule::Fifo], &stop::never(), &Options::default());
+/// let mut bytes = Vec::new();
+/// report::csv::ends(&traces, &[], &mut bytes)?;
+/// assert!(bytes.starts_with(b"policy,outpoint,address,value_sat"));
+/// # Ok::<(), fundtrace::Error>(())
+/// ```
+pub fn ends(traces: &[Trace<'_>], given: &[ResolvedSeed], to: impl Write) -> Result<(), Error> {
+    let header = [
+        "policy",
+        "outpoint",
+        "address",
+        "value_sat",
+        "tainted_sat",
+        "source",
+        "source_sat",
+        "hops",
+        "reason",
+        "detail",
+    ];
+    let mut rows = Rows::start(traces, given, &header, to)?;
+    for trace in traces {
+        for end in trace.ends() {
+            let output = trace.view().output(end.output);
+            let address = output.address().map(|address| address.to_string()).unwrap_or_default();
+            for (source, amount) in &end.by_source {
+                let fields = [
+                    trace.policy().name,
+                    &output.outpoint().to_string(),
+                    &address,
+                    &output.value().map_or(0, bitcoin::Amount::to_sat).to_string(),
+                    &end.amount.to_sat().to_string(),
+                    trace.label(*source),
+                    &amount.to_sat().to_string(),
+                    &end.hops.to_string(),
+                    end.reason.as_str(),
+                    end.reason.detail().unwrap_or_default(),
+                ];
+                rows.write(trace, &fields)?;
+            }
+        }
+    }
+    rows.finish()
+}
+
+/// Writes the edges: `policy, from_txid, to_txid, via, address, tainted_sat, height, time` and the run's columns. The address is the one whose
+/// output carried; height and time are those of the transaction it was carried into.
+///
+/// # Errors
+///
+/// When writing fails ([`Error::is_io`]).
+///
+/// # Panics
+///
+/// When there is no trace.
+///
+/// # Examples
+///
+/// ```
+/// use fundtrace::{ChainBuilder, report, spec::{self, Rule}, trace::{Options, stop}};
+/// let chain = ChainBuilder::new().finish()?;
+/// let traces = spec::run(chain.view(), &[], &[Rule::Fifo], &stop::never(), &Options::default());
+/// let mut bytes = Vec::new();
+/// report::csv::edges(&traces, &[], &mut bytes)?;
+/// assert!(bytes.starts_with(b"policy,from_txid,to_txid"));
+/// # Ok::<(), fundtrace::Error>(())
+/// ```
+pub fn edges(traces: &[Trace<'_>], given: &[ResolvedSeed], to: impl Write) -> Result<(), Error> {
+    let header = ["policy", "from_txid", "to_txid", "via", "address", "tainted_sat", "height", "time"];
+    let mut rows = Rows::start(traces, given, &header, to)?;
+    for trace in traces {
+        for carry in trace.carries() {
+            let (from, into) = (trace.view().tx(carry.from), trace.view().tx(carry.to));
+            let (via, address) = match carry.via {
+                Via::Output(output) => {
+                    let output = trace.view().output(output);
+                    (output.outpoint().to_string(), output.address().map(|address| address.to_string()))
+                }
+                Via::Fee(_) => ("fee".to_owned(), None),
+            };
+            let fields = [
+                trace.policy().name,
+                &from.txid().to_string(),
+                &into.txid().to_string(),
+                &via,
+                &address.unwrap_or_default(),
+                &carry.amount.to_sat().to_string(),
+                &into.height().map(|height| height.to_string()).unwrap_or_default(),
+                &into.time().map(|time| time.to_string()).unwrap_or_default(),
+            ];
+            rows.write(trace, &fields)?;
+        }
+    }
+    rows.finish()
+}
+
+struct Rows<W: Write> {
+    to: csv::Writer<W>,
+    /// The run's columns after the rule's version.
+    run: Vec<String>,
+}
+
+impl<W: Write> Rows<W> {
+    fn start(traces: &[Trace<'_>], given: &[ResolvedSeed], header: &[&str], to: W) -> Result<Self, Error> {
+        let manifest = Manifest::of(traces, given);
+        let name = |value: serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+        let options = serde_json::to_value(manifest.conventions.options).map_err(std::io::Error::from)?;
+        let run = vec![
+            manifest.view.as_of.map(|height| height.to_string()).unwrap_or_default(),
+            name(options["fees"].clone()),
+            name(options["coinbase_order"].clone()),
+            manifest.stop.clone(),
+            manifest.fundtrace.to_owned(),
+            manifest.input.sha256.clone(),
+            manifest.sha256().to_string(),
+        ];
+        let mut rows = Self { to: csv::Writer::from_writer(to), run };
+        let header: Vec<&str> = header.iter().chain(&RUN).copied().collect();
+        rows.record(&header)?;
+        Ok(rows)
+    }
+
+    fn write(&mut self, trace: &Trace<'_>, fields: &[&str]) -> Result<(), Error> {
+        let version = trace.policy().version.to_string();
+        let run = std::mem::take(&mut self.run);
+        let fields: Vec<&str> =
+            fields.iter().copied().chain([version.as_str()]).chain(run.iter().map(String::as_str)).collect();
+        let written = self.record(&fields);
+        self.run = run;
+        written
+    }
+
+    fn record(&mut self, fields: &[&str]) -> Result<(), Error> {
+        let fields = fields.iter().map(|field| defused(field).into_owned());
+        self.to.write_record(fields).map_err(|error| match error.into_kind() {
+            csv::ErrorKind::Io(error) => Error::from(error),
+            kind => SpecError::Csv(format!("{kind:?}")).into(),
+        })
+    }
+
+    fn finish(mut self) -> Result<(), Error> {
+        Ok(self.to.flush()?)
+    }
+}
+
+/// Labels come from case files and tag lists, that is from strangers.
+fn defused(field: &str) -> Cow<'_, str> {
+    if field.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        Cow::Owned(format!("'{field}"))
+    } else {
+        Cow::Borrowed(field)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn formulas_are_defused() {
+        assert_eq!(super::defused("=HYPERLINK(1)"), "'=HYPERLINK(1)");
+        assert_eq!(super::defused("theft"), "theft");
+    }
+}

@@ -1,0 +1,187 @@
+//! What went into a run, and under which conventions.
+
+use std::collections::BTreeMap;
+
+use bitcoin::hashes::{Hash, sha256};
+use serde::Serialize;
+
+use crate::chain::Counts;
+use crate::id::BlockHeight;
+use crate::spec::{self, ResolvedSeed};
+use crate::trace::{Options, Policy, Trace};
+
+/// What went into a run: enough to repeat it, and to tell whether two runs had the same facts.
+///
+/// # Examples
+///
+/// ```
+/// use fundtrace::{ChainBuilder, report::Manifest, spec::{self, Rule}, trace::{Options, stop}};
+/// let chain = ChainBuilder::new().finish()?;
+/// let traces = spec::run(chain.view(), &[], &[Rule::Fifo], &stop::never(), &Options::default());
+/// let manifest = Manifest::of(&traces, &[]);
+/// let json = serde_json::to_value(&manifest).unwrap();
+/// assert_eq!(json["conventions"]["fees"], "drop");
+/// assert_eq!(json["input"]["sha256"].as_str().unwrap().len(), 64);
+/// # Ok::<(), fundtrace::Error>(())
+/// ```
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct Manifest {
+    /// The version of this crate.
+    pub fundtrace: &'static str,
+    /// The version of the reports' form: it rises when a field changes its meaning or goes.
+    pub format: u32,
+    /// The network's name.
+    pub network: &'static str,
+    /// The facts.
+    pub input: Input,
+    /// What of them was seen.
+    pub view: Seen,
+    /// The rules, with what is needed to repeat them.
+    pub policies: Vec<Policy>,
+    /// The conventions that the literature disagrees on.
+    pub conventions: Conventions,
+    /// When following stopped.
+    pub stop: String,
+    /// What was called stolen, as it was given and what it stands for.
+    pub seeds: Vec<Given>,
+}
+
+/// The facts that went in. The counts say how well they are known: a txid is proven by its transaction's bytes, a
+/// prevout by the proven transaction it names, a height or a time by nothing.
+///
+/// # Examples
+///
+/// See [`Manifest`].
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct Input {
+    /// [`Chain::digest`](crate::Chain::digest) of the facts.
+    pub sha256: String,
+    /// How many of each kind.
+    #[serde(flatten)]
+    pub counts: Counts,
+    /// The heights declared complete, if any.
+    pub complete: Option<(BlockHeight, BlockHeight)>,
+}
+
+/// Which part of the facts was seen.
+///
+/// # Examples
+///
+/// See [`Manifest`].
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct Seen {
+    /// The height as of which the chain was seen; `None` for all of it.
+    pub as_of: Option<BlockHeight>,
+    /// The greatest known height.
+    pub tip: Option<BlockHeight>,
+    /// Transactions left out because their height is unknown.
+    pub left_out: Vec<String>,
+}
+
+/// The conventions of the run.
+///
+/// # Examples
+///
+/// See [`Manifest`].
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct Conventions {
+    /// Fees, coinbase order and overlap.
+    #[serde(flatten)]
+    pub options: Options,
+    /// Where the fee stands among the outputs: last, in every rule.
+    pub fee_position: &'static str,
+    /// Where poison is among the rules: that its amounts are an upper bound and its balance does not add up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub poison: Option<&'static str>,
+}
+
+/// A seed as it was given.
+///
+/// # Examples
+///
+/// See [`Manifest`].
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct Given {
+    /// What was written.
+    pub given: String,
+    /// The name of its source.
+    pub label: String,
+    /// The outputs it stands for, with their values in satoshis.
+    pub outputs: BTreeMap<String, u64>,
+}
+
+impl Manifest {
+    /// Hashes the manifest's compact JSON: what ties a row of a table to its run.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fundtrace::{ChainBuilder, report::Manifest, spec::{self, Rule}, trace::{Options, stop}};
+    /// let chain = ChainBuilder::new().finish()?;
+    /// let run = |rule| spec::run(chain.view(), &[], &[rule], &stop::never(), &Options::default());
+    /// let hash = |rule| Manifest::of(&run(rule), &[]).sha256();
+    /// assert_eq!(hash(Rule::Fifo), hash(Rule::Fifo));
+    /// assert_ne!(hash(Rule::Fifo), hash(Rule::Lifo));
+    /// # Ok::<(), fundtrace::Error>(())
+    /// ```
+    pub fn sha256(&self) -> sha256::Hash {
+        sha256::Hash::hash(serde_json::to_string(self).expect("a manifest is plain data").as_bytes())
+    }
+
+    /// Describes the run that made these traces. `given` tells how the seeds were written, where they were; otherwise they
+    /// are listed by output.
+    ///
+    /// # Panics
+    ///
+    /// When there is no trace.
+    pub fn of(traces: &[Trace<'_>], given: &[ResolvedSeed]) -> Self {
+        let first = traces.first().expect("a manifest describes at least one trace");
+        let view = first.view();
+        let value = |output| view.output(output).value().map_or(0, bitcoin::Amount::to_sat);
+        let name = |output| view.output(output).outpoint().to_string();
+        let seeds = if given.is_empty() {
+            let seed = |seed: &crate::trace::Seeded| Given {
+                given: name(seed.output),
+                label: first.label(seed.source).to_owned(),
+                outputs: BTreeMap::from([(name(seed.output), seed.value.to_sat())]),
+            };
+            first.seeds().iter().map(seed).collect()
+        } else {
+            let seed = |seed: &ResolvedSeed| Given {
+                given: seed.given.clone(),
+                label: seed.label.clone(),
+                outputs: seed.outputs.iter().map(|output| (name(*output), value(*output))).collect(),
+            };
+            given.iter().map(seed).collect()
+        };
+        let bound = traces.iter().any(|trace| !trace.policy().conserving);
+        Self {
+            fundtrace: env!("CARGO_PKG_VERSION"),
+            format: 1,
+            network: spec::network_name(view.network()),
+            input: Input {
+                sha256: view.chain().digest().to_string(),
+                counts: view.chain().counts(),
+                complete: view.chain().complete(),
+            },
+            view: Seen {
+                as_of: view.height(),
+                tip: view.tip(),
+                left_out: view.left_out().map(|tx| tx.txid().to_string()).collect(),
+            },
+            policies: traces.iter().map(|trace| trace.policy().clone()).collect(),
+            conventions: Conventions {
+                options: first.options(),
+                fee_position: "last",
+                poison: bound.then_some("an upper bound: its amounts overlap and its balance does not add up"),
+            },
+            stop: first.stop().to_owned(),
+            seeds,
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! Seeds by name: an output, a transaction, or what an address received between two heights.
+
+use std::fmt;
+use std::str::FromStr;
+
+use bitcoin::address::NetworkUnchecked;
+use bitcoin::{Address, OutPoint, Txid};
+
+use crate::chain::{Output, View};
+use crate::error::{Error, SpecError};
+use crate::id::{BlockHeight, OutputIndex};
+use crate::trace::Seed;
+
+/// A seed as someone writes it: `TXID:VOUT`, `TXID` (all its outputs) or `ADDRESS@FROM-TO` (the outputs it received at these
+/// heights, both included), each with `=LABEL` or without. Without a label it is a source of its own, named as written.
+///
+/// # Examples
+///
+/// ```
+/// use fundtrace::spec::SeedSpec;
+/// let txid = "ab".repeat(32);
+/// let seed: SeedSpec = format!("{txid}:0=ransom").parse()?;
+/// assert_eq!(seed.label(), "ransom");
+/// let seed: SeedSpec = txid.parse()?;
+/// assert_eq!(seed.label(), txid);
+/// assert!("somewhere".parse::<SeedSpec>().unwrap_err().is_spec());
+/// # Ok::<(), fundtrace::Error>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SeedSpec {
+    given: String,
+    label: String,
+    place: Place,
+}
+
+/// What a seed names.
+///
+/// # Examples
+///
+/// See [`SeedSpec::place`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Place {
+    /// One output.
+    Output(OutPoint),
+    /// All outputs of a transaction.
+    Tx(Txid),
+    /// What an address received at these heights, both included.
+    Address {
+        /// The address; of which network is checked against the chain.
+        address: Address<NetworkUnchecked>,
+        /// The first height.
+        from: BlockHeight,
+        /// The last height.
+        to: BlockHeight,
+    },
+}
+
+/// A seed and the outputs it stands for.
+///
+/// # Examples
+///
+/// See [`resolve`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct ResolvedSeed {
+    /// The seed as it was written, without its label.
+    pub given: String,
+    /// The name of its source.
+    pub label: String,
+    /// The outputs.
+    pub outputs: Vec<OutputIndex>,
+}
+
+impl ResolvedSeed {
+    /// Returns a seed for each output.
+    pub fn seeds(&self) -> impl Iterator<Item = Seed> + '_ {
+        self.outputs.iter().map(|output| Seed::new(*output, self.label.clone()))
+    }
+}
+
+impl SeedSpec {
+    /// Returns the name of the source.
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+
+    /// Returns what is named.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fundtrace::spec::{Place, SeedSpec};
+    /// let seed: SeedSpec = "ab".repeat(32).parse()?;
+    /// assert!(matches!(seed.place(), Place::Tx(_)));
+    /// # Ok::<(), fundtrace::Error>(())
+    /// ```
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// Gives it a label.
+    #[must_use]
+    pub fn labelled(mut self, label: impl Into<String>) -> Self {
+        self.label = label.into();
+        self
+    }
+
+    fn outputs(&self, view: View<'_>) -> Result<Vec<OutputIndex>, SpecError> {
+        let missing = |what: String| SpecError::NoSeed { seed: self.given.clone(), what };
+        let outputs: Vec<Output<'_>> = match &self.place {
+            Place::Output(outpoint) => {
+                let tx = view.tx_at(&outpoint.txid);
+                let what = || match tx {
+                    Some(tx) if tx.is_stub() => {
+                        "its transaction was not supplied and nothing that was supplied spends it".into()
+                    }
+                    Some(tx) => format!("its transaction has {} outputs", tx.outputs().len()),
+                    None => absent(view, &outpoint.txid),
+                };
+                vec![view.output_at(*outpoint).ok_or_else(|| missing(what()))?]
+            }
+            Place::Tx(txid) => match view.tx_at(txid) {
+                Some(tx) if tx.is_stub() => {
+                    let what = "it was not supplied, so its outputs are not all known: supply it, or name outputs";
+                    return Err(missing(what.into()));
+                }
+                Some(tx) => tx.outputs().collect(),
+                None => return Err(missing(absent(view, txid))),
+            },
+            Place::Address { address, from, to } => {
+                let address = address.clone().require_network(view.network());
+                let address = address.map_err(|error| missing(error.to_string()))?;
+                let known = view.address_index(&address.script_pubkey());
+                let received = known.map(|index| view.outputs_of(index)).unwrap_or_default();
+                let here = |output: &Output<'_>| output.tx().height().is_some_and(|at| (*from..=*to).contains(&at));
+                let outputs: Vec<_> = received.iter().map(|index| view.output(index)).filter(here).collect();
+                if outputs.is_empty() {
+                    return Err(missing("the address received nothing that was supplied at these heights".into()));
+                }
+                outputs
+            }
+        };
+        if let Some(unknown) = outputs.iter().find(|output| output.value().is_none()) {
+            let (outpoint, txid) = (unknown.outpoint(), unknown.tx().txid());
+            return Err(missing(format!("nobody told the value of {outpoint}: supply transaction {txid}")));
+        }
+        Ok(outputs.into_iter().map(Output::index).collect())
+    }
+}
+
+fn absent(view: View<'_>, txid: &Txid) -> String {
+    let elsewhere = view.chain().view().tx_at(txid);
+    match (elsewhere, view.height()) {
+        (Some(tx), Some(as_of)) => match tx.height() {
+            Some(height) => format!("its transaction is at height {height}, above the view's {as_of}"),
+            None => format!("its transaction has no height and is left out as of height {as_of}"),
+        },
+        _ => "no transaction of this txid was supplied or is spent".into(),
+    }
+}
+
+impl fmt::Display for SeedSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.given)?;
+        if self.label != self.given { write!(f, "={}", self.label) } else { Ok(()) }
+    }
+}
+
+impl FromStr for SeedSpec {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let (given, label) = match text.split_once('=') {
+            Some((given, label)) => (given, label),
+            None => (text, text),
+        };
+        let bad = |what: String| SpecError::Seed { seed: text.into(), what };
+        if label.is_empty() {
+            return Err(bad("the label is empty".into()).into());
+        }
+        let place = if let Some((address, heights)) = given.split_once('@') {
+            let (from, to) = heights.split_once('-').unwrap_or((heights, heights));
+            let height = |text: &str| {
+                text.parse().map(BlockHeight::from_u32).map_err(|_| bad(format!("{text:?} is not a height")))
+            };
+            let (from, to) = (height(from)?, height(to)?);
+            if from > to {
+                return Err(bad(format!("height {from} is above {to}")).into());
+            }
+            let address = address.parse().map_err(|error| bad(format!("{address:?} is not an address: {error}")))?;
+            Place::Address { address, from, to }
+        } else if given.contains(':') {
+            Place::Output(given.parse().map_err(|error| bad(format!("not an outpoint: {error}")))?)
+        } else {
+            Place::Tx(given.parse().map_err(|error| bad(format!("not a txid: {error}")))?)
+        };
+        Ok(Self { given: given.into(), label: label.into(), place })
+    }
+}
+
+/// Finds the outputs that seeds stand for.
+///
+/// # Errors
+///
+/// When a seed is not in the view, its value is unknown, or there is no seed at all ([`Error::is_spec`]); the message names the seed.
+///
+/// # Examples
+///
+/// ```
+/// use fundtrace::{ChainBuilder, spec};
+/// let chain = ChainBuilder::new().finish()?;
+/// let seed = format!("{}:0", "ab".repeat(32)).parse()?;
+/// assert!(spec::resolve(chain.view(), &[seed]).unwrap_err().is_spec());
+/// # Ok::<(), fundtrace::Error>(())
+/// ```
+pub fn resolve(view: View<'_>, seeds: &[SeedSpec]) -> Result<Vec<ResolvedSeed>, Error> {
+    if seeds.is_empty() {
+        return Err(SpecError::NoSeeds.into());
+    }
+    let resolve = |seed: &SeedSpec| {
+        let outputs = seed.outputs(view)?;
+        Ok(ResolvedSeed { given: seed.given.clone(), label: seed.label.clone(), outputs })
+    };
+    seeds.iter().map(resolve).collect()
+}

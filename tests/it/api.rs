@@ -1,0 +1,58 @@
+//! The public types: all of them are `Debug`, and those that are shared can be.
+
+use std::fmt::Debug;
+
+use fundtrace::chain::{Counts, Fate, Input, NewInput, NewTx, Output, OutputSet, ScriptType, Spent, Tx};
+use fundtrace::graph::{Node, Spend, Visited};
+use fundtrace::id::InputIndex;
+use fundtrace::report::{Manifest, Spread};
+use fundtrace::source::Form;
+use fundtrace::spec::{Case, Place, ResolvedSeed, Rule, SeedEntry, SeedSpec, TagEntry};
+use fundtrace::tag::{Tag, Tags};
+use fundtrace::taint::{
+    Fifo, Haircut, Juniority, Lifo, Lot, Origin, Part, Poison, Poisoned, Runs, Seniority, Shares, Taint, Tiho,
+};
+use fundtrace::trace::stop::{AsOf, Below, Budget, Hops, Never, Or, Stop, Tagged, When};
+use fundtrace::trace::{
+    Balance, Burned, Carry, CoinbaseOrder, Displaced, End, FeeTaint, Fees, Lead, Leads, Missing, Options, Overlap,
+    Path, PathLimit, PathLimits, PathStep, Paths, Policy, Reason, Seed, Seeded, Touch, Trace, Via, Visit,
+};
+use fundtrace::{AddressIndex, BlockHeight, Chain, ChainBuilder, Error, OutputIndex, SourceIndex, TxIndex, View};
+
+fn plain<T: Debug + Send + Sync>() {}
+
+#[test]
+fn public_types_are_debug_send_and_sync() {
+    plain::<(AddressIndex, BlockHeight, InputIndex, OutputIndex, SourceIndex, TxIndex, Error)>();
+    plain::<(Chain, ChainBuilder, View<'_>, Tx<'_>, Input<'_>, Output<'_>, OutputSet, Spent, ScriptType, Counts)>();
+    plain::<(NewTx, NewInput, Fate, Form)>();
+    plain::<(Node, Spend, Visited)>();
+    plain::<(Fifo, Haircut, Juniority, Lifo, Poison, Seniority, Tiho)>();
+    plain::<(Lot<Runs>, Origin, Part, Poisoned, Runs, Shares)>();
+    plain::<(Tag, Tags)>();
+    plain::<(AsOf, Below, Budget, Hops, Never, Or<Hops, Never>, Tagged<'_>, When<fn()>)>();
+    plain::<(Balance, Burned, Carry, CoinbaseOrder, Displaced, End, FeeTaint, Fees, Lead, Leads, Missing)>();
+    plain::<(Options, Overlap, Path, PathLimit, PathLimits, PathStep, Paths, Policy, Reason, Seed)>();
+    plain::<(Seeded, Touch, Trace<'_>, Via, Visit<'_>)>();
+    plain::<(Case, Place, ResolvedSeed, Rule, SeedEntry, SeedSpec, TagEntry, Manifest, Spread)>();
+}
+
+#[test]
+fn rules_and_stops_work_behind_references_and_boxes() {
+    fn rule<T: Taint>(rule: T) -> &'static str {
+        rule.name()
+    }
+    fn stop<S: Stop>(stop: S) -> String {
+        stop.describe()
+    }
+    assert_eq!(rule(&&Fifo), "fifo");
+    let boxed: Box<dyn Stop> = Box::new(fundtrace::trace::stop::hops(3));
+    assert_eq!(stop(&boxed), "hops 3");
+    assert_eq!(stop(boxed), "hops 3");
+}
+
+#[test]
+fn an_error_is_a_standard_error_with_a_place() {
+    let error: Box<dyn std::error::Error + Send + Sync> = Box::new("x".parse::<SeedSpec>().unwrap_err().within("case.toml"));
+    assert!(error.to_string().starts_with("case.toml: seed \"x\""));
+}
