@@ -18,17 +18,21 @@
 mod builder;
 mod columns;
 mod counts;
+mod cursor;
 mod lookup;
 mod outputs;
 mod record;
 mod script;
+mod subsidy;
 mod view;
 
 pub use builder::ChainBuilder;
 pub use columns::Chain;
 pub use counts::Counts;
+pub use cursor::{Input, Output, Spent, Tx};
 pub use outputs::OutputSet;
 pub use record::{Fate, NewInput, NewTx};
 pub use script::ScriptType;
 pub(crate) use script::canonical;
-pub use view::{Input, Output, Spent, Tx, View};
+pub(crate) use subsidy::subsidy;
+pub use view::View;

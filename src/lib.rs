@@ -27,6 +27,10 @@
 //! - `toml`: `spec::Case::from_toml`. Brings `toml`.
 //! - `cli`: the command `fundtrace`, and every feature that a subcommand needs. Brings `clap`.
 
+// The library speaks through values; only the command and the examples print. `expect("why this holds")` instead of `unwrap`.
+#![warn(unreachable_pub)]
+#![deny(clippy::print_stdout, clippy::print_stderr, clippy::dbg_macro, clippy::unwrap_used)]
+
 pub mod error;
 pub mod id;
 mod par;

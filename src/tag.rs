@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 
+use bitcoin::hashes::{Hash, sha256};
 use bitcoin::{Script, ScriptBuf};
 use serde::{Deserialize, Serialize};
 
@@ -78,6 +79,26 @@ impl Tags {
     /// True when there is none.
     pub fn is_empty(&self) -> bool {
         self.by_script.is_empty()
+    }
+
+    /// Hashes the tags, whatever order the addresses were added in: two runs with one hash stopped at the same tags.
+    ///
+    /// SHA-256 over a line for each tag, sorted: the script in hex, then label, category and source, each quoted.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fundtrace::tag::Tags;
+    /// assert_eq!(Tags::default().digest(), Tags::default().digest());
+    /// ```
+    pub fn digest(&self) -> sha256::Hash {
+        let line = |script: &ScriptBuf, Tag { label, category, source }: &Tag| {
+            format!("{} {label:?} {category:?} {source:?}\n", script.to_hex_string())
+        };
+        let mut lines: Vec<String> =
+            self.by_script.iter().flat_map(|(script, tags)| tags.iter().map(|tag| line(script, tag))).collect();
+        lines.sort_unstable();
+        sha256::Hash::hash(lines.concat().as_bytes())
     }
 
     fn of_script(&self, script: &Script) -> &[Tag] {

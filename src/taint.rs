@@ -98,7 +98,7 @@ pub enum Origin {
     RowFront,
     /// The same row is dealt from its end, each output keeping its satoshis in the order dealt.
     RowBack,
-    /// The rule keeps amounts only: within one source, an output's share is taken from the inputs by the exact draw.
+    /// The rule keeps amounts only: within one source, a piece is taken from the inputs in proportion to what each holds of it.
     Shares,
     /// Every tainted input carries everything.
     Whole,

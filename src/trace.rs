@@ -69,9 +69,20 @@ pub enum Fees {
     /// It is booked and not followed.
     #[default]
     Drop,
-    /// It goes on into the coinbase of the block, when the block is there: its coinbase, and all the fees that the coinbase
-    /// claims. Where the block is not there the fee is booked as under `Drop`.
+    /// It goes on into the coinbase of the block, when the block is there: the coinbase, and exactly the fees that it claims, or a
+    /// chain declared complete over this height. Where the block is not there the fee is booked as under `Drop`. Where positions in
+    /// the block are not given, the fees stand in topological order, then by txid, which need not be the block's own.
     Coinbase,
+}
+
+impl Fees {
+    /// Returns the name, as it is written in case files and reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Drop => "drop",
+            Self::Coinbase => "coinbase",
+        }
+    }
 }
 
 /// In which order the subsidy and the fees make up a coinbase's row; the literature knows both.
@@ -91,6 +102,16 @@ pub enum CoinbaseOrder {
     SubsidyFirst,
     /// The fees in block order, then the new coins (as RustyTaintChain has it).
     FeesFirst,
+}
+
+impl CoinbaseOrder {
+    /// Returns the name, as it is written in case files and reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::SubsidyFirst => "subsidy-first",
+            Self::FeesFirst => "fees-first",
+        }
+    }
 }
 
 /// What happens where taint reaches an output that is a seed itself.
@@ -347,9 +368,5 @@ impl<'c> Trace<'c> {
     pub fn touch(&self, output: OutputIndex) -> Option<&Touch> {
         let at = self.touched.binary_search_by_key(&output, |touch| touch.output).ok()?;
         Some(&self.touched[at])
-    }
-
-    fn seed_at(&self, output: OutputIndex) -> Option<&Seeded> {
-        self.seeds.iter().rev().find(|seed| seed.output == output)
     }
 }

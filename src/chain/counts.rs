@@ -35,6 +35,11 @@ pub struct Counts {
     pub heights_claimed: u64,
     /// Supplied transactions without a height.
     pub heights_unknown: u64,
+    /// Supplied transactions with a position in their block (a coinbase's is 0). Positions are always claims; without them the
+    /// order within a block is topological, then by txid.
+    pub positions_claimed: u64,
+    /// Supplied transactions without a position.
+    pub positions_unknown: u64,
     /// Supplied transactions with a block time. Times are always claims.
     pub times_claimed: u64,
     /// Outputs that a source says are unspent.
@@ -54,6 +59,7 @@ impl Chain {
         for tx in self.view().txs() {
             counts.transactions_proven += u64::from(tx.is_proven());
             counts.heights_claimed += u64::from(tx.height().is_some());
+            counts.positions_claimed += u64::from(tx.is_coinbase() || tx.position().is_some());
             counts.times_claimed += u64::from(self.time[tx.index().at()] != NO_TIME);
             for prevout in tx.inputs().filter_map(|input| input.prevout()) {
                 if self.value[prevout.index().at()] == UNKNOWN_VALUE {
@@ -66,6 +72,7 @@ impl Chain {
             }
         }
         counts.transactions_claimed = counts.transactions - counts.transactions_proven;
+        counts.positions_unknown = counts.transactions - counts.positions_claimed;
         counts.heights_unknown = counts.transactions - counts.heights_claimed;
         counts
     }

@@ -8,6 +8,8 @@ pub(crate) enum SpecError {
     NoSeed { seed: String, what: String },
     #[error("no seed was given: name at least one output as stolen")]
     NoSeeds,
+    #[error("the seeds sum to more satoshis than can be counted: one output is named under too many labels")]
+    TooMuch,
     #[error("unknown {what} {given:?}; known are {known}")]
     Unknown { what: &'static str, given: String, known: String },
     #[error("tag {address:?}: {what}")]

@@ -138,12 +138,11 @@ struct Rows<W: Write> {
 impl<W: Write> Rows<W> {
     fn start(traces: &[Trace<'_>], given: &[ResolvedSeed], header: &[&str], to: W) -> Result<Self, Error> {
         let manifest = Manifest::of(traces, given);
-        let name = |value: serde_json::Value| value.as_str().unwrap_or_default().to_owned();
-        let options = serde_json::to_value(manifest.conventions.options).map_err(std::io::Error::from)?;
+        let options = manifest.conventions.options;
         let run = vec![
             manifest.view.as_of.map(|height| height.to_string()).unwrap_or_default(),
-            name(options["fees"].clone()),
-            name(options["coinbase_order"].clone()),
+            options.fees.as_str().to_owned(),
+            options.coinbase_order.as_str().to_owned(),
             manifest.stop.clone(),
             manifest.fundtrace.to_owned(),
             manifest.input.sha256.clone(),

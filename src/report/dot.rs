@@ -40,7 +40,7 @@ pub fn write(traces: &[Trace<'_>], given: &[ResolvedSeed], mut to: impl Write) -
     writeln!(to, "// {manifest}\ndigraph fundtrace {{\n  rankdir=LR;\n  node [fontname=\"monospace\", fontsize=10];")?;
     for tx in &drawing.txs {
         let (id, label) = (drawing.id(Dot::Tx(*tx)), quoted(&tx_label(&drawing, *tx)));
-        let peripheries = if drawing.is_seed(traces, *tx) { 2 } else { 1 };
+        let peripheries = if drawing.seeds.contains(tx) { 2 } else { 1 };
         writeln!(to, "  {id} [label={label}, peripheries={peripheries}];")?;
     }
     for output in drawing.ends.keys() {

@@ -1,6 +1,6 @@
 //! The traced graph of several rules as one drawing: transactions, ends, and what each rule carried between them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bitcoin::Amount;
 
@@ -27,6 +27,8 @@ pub(super) struct Drawing<'c> {
     pub(super) view: View<'c>,
     pub(super) policies: Vec<&'static str>,
     pub(super) txs: Vec<TxIndex>,
+    /// The transactions of seeds.
+    pub(super) seeds: BTreeSet<TxIndex>,
     /// Each end with the reasons that the rules give, without repetition.
     pub(super) ends: BTreeMap<OutputIndex, Vec<Reason>>,
     /// What each rule carried along each line; zero where it carried nothing.
@@ -64,7 +66,8 @@ impl<'c> Drawing<'c> {
         txs.sort_unstable();
         txs.dedup();
         let policies = traces.iter().map(|trace| trace.policy().name).collect();
-        Self { view, policies, txs, ends, lines }
+        let seeds = traces.iter().flat_map(Trace::seeds).map(|seed| view.output(seed.output).tx().index()).collect();
+        Self { view, policies, txs, seeds, ends, lines }
     }
 
     /// A name that is unique in the drawing and safe in every format.
@@ -76,10 +79,6 @@ impl<'c> Drawing<'c> {
                 format!("end_{}_{}", outpoint.txid, outpoint.vout)
             }
         }
-    }
-
-    pub(super) fn is_seed(&self, traces: &[Trace<'_>], tx: TxIndex) -> bool {
-        traces.iter().flat_map(Trace::seeds).any(|seed| self.view.output(seed.output).tx().index() == tx)
     }
 
     pub(super) fn reasons(&self, output: OutputIndex) -> String {

@@ -4,7 +4,7 @@
 //!
 //! | field | meaning |
 //! |---|---|
-//! | `manifest` | what went in, under which conventions: see [`Manifest`](super::Manifest) |
+//! | `manifest` | what went in, under which conventions: see [`Manifest`] |
 //! | `runs[]` | one a rule, in the order asked for |
 //! | `.policy`, `.conserving` | the rule's name; `false` for poison, whose amounts are an upper bound |
 //! | `.seeded_sat` | the value of the seeds |
@@ -14,7 +14,7 @@
 //! | `.ends[]` | a row for each output that still holds taint; over all rows `tainted_sat` sums to `ends_sat + truncated_sat` |
 //! | `.ends[].outpoint`, `.value_sat`, `.tainted_sat`, `.by_source`, `.hops` | the output, its value, the taint in it (for poison its value once), the taint by source, hops from the nearest seed |
 //! | `.ends[].reason`, `.detail` | `unspent`, `unknown_spender`, `unknown_prevout`, `tagged` (with the label), `custom` (with the text), or a limit: `hops`, `below`, `as_of`, `budget`, which count as truncated |
-//! | `.ends[].address`, `.script_type` | the address, or `null`; the kind of script |
+//! | `.ends[].address`, `.script_type`, `.height` | the address, or `null`; the kind of script; the height of its transaction, or `null` |
 //! | `.carries[]` | the traced graph: `from`, `to` (txids), `via` (`txid:vout`, or `fee`), `tainted_sat` |
 //! | `.fees[]`, `.burned[]`, `.displaced[]` | the rows behind the balance; a fee with a `coinbase` was carried on and is not in `fees_sat` |
 //! | `.missing[]` | what to fetch to get further: `{"tx": txid}` or `{"spender_of": outpoint}` |
@@ -157,11 +157,8 @@ fn run(trace: &Trace<'_>) -> RunRow {
     let txid = |tx| view.tx(tx).txid().to_string();
     let outpoint = |output| view.output(output).outpoint().to_string();
     let balance = trace.balance();
-    let sources = (0..trace.sources().len()).map(SourceIndex::of);
-    let by_source = sources.map(|source| {
-        let balance = trace.balance_of(source);
-        let row = SourceRow { seeded_sat: balance.seeded.to_sat(), balance: balance_row(&balance) };
-        (trace.label(source).to_owned(), row)
+    let by_source = trace.sources().iter().zip(trace.balances()).map(|(label, balance)| {
+        (label.clone(), SourceRow { seeded_sat: balance.seeded.to_sat(), balance: balance_row(&balance) })
     });
     let via = |via| match via {
         Via::Output(output) => outpoint(output),

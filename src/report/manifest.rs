@@ -94,6 +94,8 @@ pub struct Conventions {
     pub options: Options,
     /// Where the fee stands among the outputs: last, in every rule.
     pub fee_position: &'static str,
+    /// In which order a block's transactions stand, and so its fees in the coinbase's row.
+    pub block_order: &'static str,
     /// Where poison is among the rules: that its amounts are an upper bound and its balance does not add up.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub poison: Option<&'static str>,
@@ -113,6 +115,8 @@ pub struct Given {
     pub label: String,
     /// The outputs it stands for, with their values in satoshis.
     pub outputs: BTreeMap<String, u64>,
+    /// Outputs that an address received at an unknown height, and that are therefore not seeds.
+    pub left_out: Vec<String>,
 }
 
 impl Manifest {
@@ -149,6 +153,7 @@ impl Manifest {
                 given: name(seed.output),
                 label: first.label(seed.source).to_owned(),
                 outputs: BTreeMap::from([(name(seed.output), seed.value.to_sat())]),
+                left_out: Vec::new(),
             };
             first.seeds().iter().map(seed).collect()
         } else {
@@ -156,6 +161,7 @@ impl Manifest {
                 given: seed.given.clone(),
                 label: seed.label.clone(),
                 outputs: seed.outputs.iter().map(|output| (name(*output), value(*output))).collect(),
+                left_out: seed.left_out.iter().map(|output| name(*output)).collect(),
             };
             given.iter().map(seed).collect()
         };
@@ -178,6 +184,7 @@ impl Manifest {
             conventions: Conventions {
                 options: first.options(),
                 fee_position: "last",
+                block_order: "position where it is given, else topological, then txid",
                 poison: bound.then_some("an upper bound: its amounts overlap and its balance does not add up"),
             },
             stop: first.stop().to_owned(),

@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::id::OutputIndex;
 use crate::spec::ResolvedSeed;
 use crate::taint::Origin;
-use crate::trace::{PathLimits, Paths, Reason, Trace};
+use crate::trace::{Fees, PathLimits, Paths, Reason, Trace};
 
 /// How many ends are shown; the rest is counted.
 const ENDS_MAX: usize = 40;
@@ -84,16 +84,19 @@ fn head(manifest: &Manifest, to: &mut impl Write) -> Result<(), Error> {
     for seed in &manifest.seeds {
         let label = if seed.label == seed.given { String::new() } else { format!("{}: ", seed.label) };
         writeln!(to, "seed    {label}{}", seed.given)?;
+        for outpoint in &seed.left_out {
+            writeln!(to, "        left out, its height is unknown: {outpoint}")?;
+        }
         for (outpoint, sat) in &seed.outputs {
             writeln!(to, "        {outpoint}  {} sat", grouped(*sat))?;
         }
     }
     let options = manifest.conventions.options;
     let order = match options.fees {
-        crate::trace::Fees::Coinbase => format!(" ({:?})", options.coinbase_order),
-        crate::trace::Fees::Drop => String::new(),
+        Fees::Coinbase => format!(" ({})", options.coinbase_order.as_str()),
+        _ => String::new(),
     };
-    writeln!(to, "fees    {:?}{order}; stops: {}", options.fees, manifest.stop)?;
+    writeln!(to, "fees    {}{order}; stops: {}", options.fees.as_str(), manifest.stop)?;
     Ok(())
 }
 
@@ -125,13 +128,15 @@ fn end_table(traces: &[Trace<'_>], ends: &[Spread], to: &mut impl Write) -> Resu
         let address = output.address().map_or("no address".to_owned(), |address| address.to_string());
         let place = format!("{}\n{address}\n{}", output.outpoint(), reasons(traces, end.output));
         let names = traces.iter().map(|trace| trace.policy().name);
-        let by_rule = names.zip(&end.amounts).map(|(name, amount)| format!("{name} {}", grouped(amount.to_sat())));
+        let each = names.zip(&end.amounts).map(|(name, amount)| format!("{name} {}", grouped(amount.to_sat())));
+        let agreed = traces.len() > 1 && end.least() == end.most();
+        let by_rule = if agreed { "every rule the same".to_owned() } else { each.collect::<Vec<_>>().join("\n") };
         table.add_row(vec![
             Cell::new(place),
             number(output.value().unwrap_or(Amount::ZERO)),
             number(end.least()),
             number(end.most()),
-            Cell::new(by_rule.collect::<Vec<_>>().join("\n")).set_alignment(CellAlignment::Right),
+            Cell::new(by_rule).set_alignment(CellAlignment::Right),
         ]);
     }
     writeln!(to, "\n{table}")?;
@@ -142,9 +147,10 @@ fn end_table(traces: &[Trace<'_>], ends: &[Spread], to: &mut impl Write) -> Resu
         writeln!(to, "No rule is truer than another: the spread between least and most is the result.")?;
     }
     if traces.iter().any(|trace| !trace.policy().conserving) {
+        let but = if traces[0].stop().contains("budget") { " (unless the budget cut it short)" } else { "" };
         writeln!(
             to,
-            "Poison is an upper bound: what it does not reach, no rule reaches; its amounts must not be summed."
+            "Poison is an upper bound: what it does not reach, no rule reaches{but}; its amounts must not be summed."
         )?;
     }
     Ok(())

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use bitcoin::address::NetworkUnchecked;
-use bitcoin::{Address, OutPoint, Txid};
+use bitcoin::{Address, Amount, OutPoint, Txid};
 
 use crate::chain::{Output, View};
 use crate::error::{Error, SpecError};
@@ -12,7 +12,7 @@ use crate::id::{BlockHeight, OutputIndex};
 use crate::trace::Seed;
 
 /// A seed as someone writes it: `TXID:VOUT`, `TXID` (all its outputs) or `ADDRESS@FROM-TO` (the outputs it received at these
-/// heights, both included), each with `=LABEL` or without. Without a label it is a source of its own, named as written.
+/// heights, both included; `ADDRESS@HEIGHT` for one), each with `=LABEL` or without. Without a label it is a source of its own, named as written.
 ///
 /// # Examples
 ///
@@ -70,6 +70,9 @@ pub struct ResolvedSeed {
     pub label: String,
     /// The outputs.
     pub outputs: Vec<OutputIndex>,
+    /// Outputs that the address received in transactions of unknown height: whether they belong here cannot be told, so they are no
+    /// seeds.
+    pub left_out: Vec<OutputIndex>,
 }
 
 impl ResolvedSeed {
@@ -106,7 +109,8 @@ impl SeedSpec {
         self
     }
 
-    fn outputs(&self, view: View<'_>) -> Result<Vec<OutputIndex>, SpecError> {
+    fn resolve(&self, view: View<'_>) -> Result<ResolvedSeed, SpecError> {
+        let mut left_out = Vec::new();
         let missing = |what: String| SpecError::NoSeed { seed: self.given.clone(), what };
         let outputs: Vec<Output<'_>> = match &self.place {
             Place::Output(outpoint) => {
@@ -135,6 +139,7 @@ impl SeedSpec {
                 let received = known.map(|index| view.outputs_of(index)).unwrap_or_default();
                 let here = |output: &Output<'_>| output.tx().height().is_some_and(|at| (*from..=*to).contains(&at));
                 let outputs: Vec<_> = received.iter().map(|index| view.output(index)).filter(here).collect();
+                left_out = received.iter().filter(|index| view.output(*index).tx().height().is_none()).collect();
                 if outputs.is_empty() {
                     return Err(missing("the address received nothing that was supplied at these heights".into()));
                 }
@@ -145,7 +150,8 @@ impl SeedSpec {
             let (outpoint, txid) = (unknown.outpoint(), unknown.tx().txid());
             return Err(missing(format!("nobody told the value of {outpoint}: supply transaction {txid}")));
         }
-        Ok(outputs.into_iter().map(Output::index).collect())
+        let outputs = outputs.into_iter().map(Output::index).collect();
+        Ok(ResolvedSeed { given: self.given.clone(), label: self.label.clone(), outputs, left_out })
     }
 }
 
@@ -218,9 +224,9 @@ pub fn resolve(view: View<'_>, seeds: &[SeedSpec]) -> Result<Vec<ResolvedSeed>, 
     if seeds.is_empty() {
         return Err(SpecError::NoSeeds.into());
     }
-    let resolve = |seed: &SeedSpec| {
-        let outputs = seed.outputs(view)?;
-        Ok(ResolvedSeed { given: seed.given.clone(), label: seed.label.clone(), outputs })
-    };
-    seeds.iter().map(resolve).collect()
+    let resolved: Vec<ResolvedSeed> = seeds.iter().map(|seed| seed.resolve(view)).collect::<Result<_, _>>()?;
+    // One output can be named under many labels, so the chain's own bound does not cover the sum.
+    let mut values = resolved.iter().flat_map(|seed| &seed.outputs).filter_map(|output| view.output(*output).value());
+    values.try_fold(Amount::ZERO, |sum, value| sum.checked_add(value)).ok_or(SpecError::TooMuch)?;
+    Ok(resolved)
 }

@@ -3,7 +3,7 @@
 //! Used for: a result with precedent. It follows Clayton's case (1816), the rule English courts apply to money mixed in
 //! one account; every satoshi keeps one owner, so results stay small and backward is the exact inverse of forward.
 //!
-//! Source: Anderson, Shumailov, Ahmed & Rietmann, "Bitcoin Redux" (2018), section 4. Two things go by this name that are not
+//! Source: Anderson, Shumailov, Ahmed & Rietmann, "Bitcoin Redux" (2018). Two things go by this name that are not
 //! it: filling the first output from the total taint (that is [`Seniority`](super::Seniority)), and moving an input's tainted
 //! satoshis to its front.
 

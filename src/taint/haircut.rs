@@ -7,7 +7,7 @@
 //! stay exact?"). Which of the two was used stands in the manifest. An amount is less than one satoshi an output off the
 //! real-valued share with one source. Rounding looks at the taint, so integer haircut is neither linear nor monotone.
 //!
-//! Source: Moeser, Boehme & Breuker, "Towards Risk Scoring of Bitcoin Transactions" (2014), section 3; rounding is ours.
+//! Source: Moeser, Boehme & Breuker, "Towards Risk Scoring of Bitcoin Transactions" (2014); rounding is ours.
 
 use bitcoin::Amount;
 

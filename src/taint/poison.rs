@@ -6,7 +6,7 @@
 //! An output that nothing can spend and that is worth nothing (the usual `OP_RETURN`) holds no coin and is passed over;
 //! another output worth nothing is poisoned, because its spender would be.
 //!
-//! Source: Moeser, Boehme & Breuker, "Towards Risk Scoring of Bitcoin Transactions" (2014), section 3.
+//! Source: Moeser, Boehme & Breuker, "Towards Risk Scoring of Bitcoin Transactions" (2014).
 
 use bitcoin::Amount;
 

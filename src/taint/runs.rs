@@ -6,7 +6,7 @@
 //! Invariant: no run is empty and no two neighbours are alike, so equal rows are equal values.
 //!
 //! Each cut splits at most one run, so the number of runs grows by at most one an output, never by multiplication
-//! (algorithms: Anderson, Shumailov, Ahmed & Rietmann, "Bitcoin Redux", 2018, section 4).
+//! (algorithms: Anderson, Shumailov, Ahmed & Rietmann, "Bitcoin Redux", 2018).
 
 use std::collections::VecDeque;
 

@@ -4,7 +4,6 @@ use bitcoin::Amount;
 
 use super::Trace;
 use crate::id::SourceIndex;
-use crate::taint::Part;
 
 /// Where the seeds' value is, to the satoshi.
 ///
@@ -64,20 +63,46 @@ impl Trace<'_> {
         balance
     }
 
-    /// Returns the balance of one source.
-    pub fn balance_of(&self, source: SourceIndex) -> Balance {
-        let seeds = self.seeds.iter().filter(|seed| seed.source == source);
-        let mut balance = Balance { seeded: seeds.map(|seed| seed.value).sum(), ..Balance::default() };
-        for end in &self.ends {
-            let amount: Amount = end.by_source.iter().filter(|(of, _)| *of == source).map(|(_, amount)| *amount).sum();
-            *if end.reason.is_limit() { &mut balance.truncated } else { &mut balance.ends } += amount;
+    /// Returns the balance of each source, in the order of [`SourceIndex`]. Under poison they overlap.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fundtrace::{ChainBuilder, taint::Fifo, trace::{self, Options, stop}};
+    /// let chain = ChainBuilder::new().finish()?;
+    /// let trace = trace::forward(chain.view(), &[], &Fifo, &stop::never(), &Options::default());
+    /// assert!(trace.balances().is_empty());
+    /// # Ok::<(), fundtrace::Error>(())
+    /// ```
+    pub fn balances(&self) -> Vec<Balance> {
+        let mut balances = vec![Balance::default(); self.sources.len()];
+        for seed in &self.seeds {
+            balances[seed.source.at()].seeded += seed.value;
         }
-        let of = |parts: &[Part]| -> Amount {
-            parts.iter().filter(|part| part.source == source).map(|part| part.amount).sum()
-        };
-        balance.fees = self.fees.iter().filter(|fee| fee.coinbase.is_none()).map(|fee| of(&fee.parts)).sum();
-        balance.burned = self.burned.iter().map(|burned| of(&burned.parts)).sum();
-        balance.displaced = self.displaced.iter().map(|displaced| of(&displaced.parts)).sum();
-        balance
+        for end in &self.ends {
+            for (source, amount) in &end.by_source {
+                let balance = &mut balances[source.at()];
+                *if end.reason.is_limit() { &mut balance.truncated } else { &mut balance.ends } += *amount;
+            }
+        }
+        for part in self.fees.iter().filter(|fee| fee.coinbase.is_none()).flat_map(|fee| &fee.parts) {
+            balances[part.source.at()].fees += part.amount;
+        }
+        for part in self.burned.iter().flat_map(|burned| &burned.parts) {
+            balances[part.source.at()].burned += part.amount;
+        }
+        for part in self.displaced.iter().flat_map(|displaced| &displaced.parts) {
+            balances[part.source.at()].displaced += part.amount;
+        }
+        balances
+    }
+
+    /// Returns the balance of one source. For all of them [`balances`](Self::balances) is one pass.
+    ///
+    /// # Panics
+    ///
+    /// When the index is not from this trace.
+    pub fn balance_of(&self, source: SourceIndex) -> Balance {
+        self.balances()[source.at()]
     }
 }

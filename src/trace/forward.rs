@@ -30,8 +30,9 @@ use crate::taint::{Lot, Part, Taint};
 ///
 /// # Panics
 ///
-/// When a seed's index is not from this chain, or when a rule of the caller's breaks its own law (a
-/// [conserving](Taint::CONSERVING) rule that loses or makes value).
+/// When a seed's index is not from this chain, when a rule of the caller's breaks its own law (a
+/// [conserving](Taint::CONSERVING) rule that loses or makes value), or when one output is named under so many labels that the seeds'
+/// sum overflows ([`spec::resolve`](crate::spec::resolve) refuses those).
 ///
 /// # Complexity
 ///
@@ -238,10 +239,11 @@ impl<'r, 'c, T: Taint, S: Stop + ?Sized> Run<'r, 'c, T, S> {
             self.put(output, mark, hops + 1);
         }
         self.marks = marks;
-        if fee == T::Mark::default() {
+        let amount = self.rule.amount(&fee);
+        // Poison marks a fee of nothing too, but nothing is paid to the miner.
+        if amount == Amount::ZERO {
             return;
         }
-        let amount = self.rule.amount(&fee);
         let fee = self.rule.fee(fee);
         let mut taint = FeeTaint { tx: tx.index(), amount, parts: self.parts(&fee), coinbase: None };
         if let Some(height) = self.coinbase_height(tx) {
@@ -262,8 +264,25 @@ impl<'r, 'c, T: Taint, S: Stop + ?Sized> Run<'r, 'c, T, S> {
             let arrived: Amount = lots.iter().map(|lot| self.rule.amount(&lot.mark)).sum();
             let handed_on: Amount = marks.iter().map(|mark| self.rule.amount(mark)).sum();
             assert!(within && arrived == handed_on, "rule {} must conserve value", self.rule.name());
+            debug_assert_eq!(
+                self.sums(lots.iter().map(|lot| &lot.mark)),
+                self.sums(&marks),
+                "rule {} must conserve each source",
+                self.rule.name()
+            );
         }
         marks
+    }
+
+    fn sums<'m>(&self, marks: impl IntoIterator<Item = &'m T::Mark>) -> BTreeMap<SourceIndex, Amount>
+    where
+        T::Mark: 'm,
+    {
+        let mut sums = BTreeMap::new();
+        for mark in marks {
+            self.rule.by_source(mark, &mut |source, amount| *sums.entry(source).or_insert(Amount::ZERO) += amount);
+        }
+        sums
     }
 
     /// The block whose coinbase takes this transaction's fee, if fees are followed and the block is there.
@@ -299,8 +318,9 @@ impl<'r, 'c, T: Taint, S: Stop + ?Sized> Run<'r, 'c, T, S> {
             self.put(output, mark, hops);
         }
         self.marks = marks;
-        if unclaimed != T::Mark::default() {
-            let (amount, parts) = (self.rule.amount(&unclaimed), self.parts(&unclaimed));
+        let amount = self.rule.amount(&unclaimed);
+        if amount > Amount::ZERO {
+            let parts = self.parts(&unclaimed);
             self.trace.burned.push(Burned { tx: row.coinbase.index(), output: None, amount, parts });
         }
     }
@@ -388,7 +408,8 @@ impl<'r, 'c, T: Taint, S: Stop + ?Sized> Run<'r, 'c, T, S> {
         trace.displaced.sort_by_key(|displaced| displaced.output);
         trace.carries_in = sort_carries(&mut trace.carries);
         if T::CONSERVING {
-            assert!(trace.balance().adds_up(), "rule {} must conserve value over the whole run", trace.policy.name);
+            let adds_up = trace.balance().adds_up() && trace.balances().iter().all(|balance| balance.adds_up());
+            assert!(adds_up, "rule {} must conserve value and each source over the whole run", trace.policy.name);
         }
         trace
     }

@@ -49,7 +49,8 @@ impl Trace<'_> {
             let output = self.view.output(end.output);
             match end.reason {
                 Reason::UnknownSpender => match output.named_spender() {
-                    Some(spender) if self.view.chain().find_txs(&spender).next().is_some() => {}
+                    // Here but above the view's height.
+                    Some(spender) if self.is_supplied(&spender) => {}
                     Some(spender) => {
                         missing.insert(Missing::Tx(spender));
                     }
@@ -69,5 +70,11 @@ impl Trace<'_> {
         let unseeded = self.unseeded.iter().map(|output| self.view.output(*output).tx());
         missing.extend(unseeded.filter(|tx| tx.is_stub()).map(|tx| Missing::Tx(tx.txid())));
         missing.into_iter().collect()
+    }
+
+    /// A stub has a txid too, but nobody supplied it.
+    fn is_supplied(&self, txid: &Txid) -> bool {
+        let chain = self.view.chain();
+        chain.find_txs(txid).any(|tx| !chain.is_stub(tx))
     }
 }

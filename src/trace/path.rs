@@ -7,7 +7,7 @@
 //! The walk takes the greatest piece first, so paths come out by falling amount, and when no limit is hit their amounts sum to
 //! the end's taint (not under poison).
 
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashSet};
 use std::fmt;
 
 use bitcoin::Amount;
@@ -31,7 +31,7 @@ use crate::taint::{Origin, Part, split};
 pub struct PathLimits {
     /// How many paths to return.
     pub paths_max: usize,
-    /// How many outputs to look at.
+    /// How many pieces of outputs to look at.
     pub steps_max: usize,
 }
 
@@ -133,7 +133,7 @@ impl Trace<'_> {
     ///
     /// # Complexity
     ///
-    /// At most `limits.steps_max` steps, each in the number of inputs of one transaction.
+    /// O(s (log s + m)), where s is `limits.steps_max` and m the inputs and outputs of a transaction on the way.
     ///
     /// # Examples
     ///
@@ -168,11 +168,11 @@ impl Trace<'_> {
             open.push((part.amount, std::cmp::Reverse(walks.len())));
             walks.push(Walk { at: Place::Output(output), part: *part, toward: None });
         }
-        let mut steps = 0;
+        let seeds: HashSet<OutputIndex> = self.seeds.iter().map(|seed| seed.output).collect();
         while let Some((_, std::cmp::Reverse(at))) = open.pop() {
             let (place, part) = (walks[at].at, walks[at].part);
             if let Place::Output(output) = place
-                && self.seed_at(output).is_some()
+                && seeds.contains(&output)
             {
                 if found.paths.len() == limits.paths_max {
                     found.hit = Some(PathLimit::Paths);
@@ -181,11 +181,10 @@ impl Trace<'_> {
                 found.paths.push(self.path(&walks, at));
                 continue;
             }
-            if steps == limits.steps_max {
+            if walks.len() >= limits.steps_max {
                 found.hit = Some(PathLimit::Steps);
                 break;
             }
-            steps += 1;
             for (place, part) in self.step_back(place, part) {
                 open.push((part.amount, std::cmp::Reverse(walks.len())));
                 walks.push(Walk { at: place, part, toward: Some(at) });
@@ -270,8 +269,8 @@ impl Trace<'_> {
         let inputs: Vec<InputLot<'_>> = lots
             .iter()
             .map(|(payer, value)| {
-                let fee =
-                    payer.and_then(|payer| self.fees.iter().find(|fee| fee.tx == payer && fee.coinbase.is_some()));
+                let at = payer.and_then(|payer| self.fees.binary_search_by_key(&payer, |fee| fee.tx).ok());
+                let fee = at.map(|at| &self.fees[at]).filter(|fee| fee.coinbase.is_some());
                 InputLot { value: *value, parts: fee.map_or(&[], |fee| &fee.parts) }
             })
             .collect();

@@ -1,7 +1,7 @@
 //! When to stop following an output, and why.
 //!
 //! A stop is asked once for each tainted output: when its spender is about to be visited, or at the end when there is none. Rules
-//! combine with [`or`](Stop::or); where several hold, the first in the order given is the reason. Without a rule ([`never`])
+//! combine with [`or`](Stop::or); where several hold, the first in the order given is the reason. Without a rule ([`never()`])
 //! nothing is cut. The ended output's taint stays there; the transaction that spends it sees it as clean.
 
 use std::sync::Arc;
@@ -123,11 +123,11 @@ pub fn never() -> Never {
     Never
 }
 
-/// Made by [`never`].
+/// Made by [`never()`].
 ///
 /// # Examples
 ///
-/// See [`never`].
+/// See [`never()`].
 #[derive(Clone, Copy, Debug)]
 pub struct Never;
 
@@ -274,7 +274,7 @@ impl Stop for Budget {
 /// use fundtrace::tag::Tags;
 /// use fundtrace::trace::stop::{self, Stop};
 /// let tags = Tags::default();
-/// assert_eq!(stop::tagged(&tags).describe(), "tagged (0 addresses)");
+/// assert!(stop::tagged(&tags).describe().starts_with("tagged (0 addresses, sha256 "));
 /// ```
 pub fn tagged(tags: &Tags) -> Tagged<'_> {
     Tagged { tags }
@@ -299,7 +299,7 @@ impl Stop for Tagged<'_> {
         Some(Reason::Tagged(Arc::from(tag.label.as_str())))
     }
     fn describe(&self) -> String {
-        format!("tagged ({} addresses)", self.tags.len())
+        format!("tagged ({} addresses, sha256 {})", self.tags.len(), self.tags.digest())
     }
 }
 

@@ -11,6 +11,7 @@
 //! A name is its own txid: written as hex it is the name's bytes and zeros, so txids sort like names.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::str::FromStr;
 
 use fundtrace::bitcoin::hashes::{Hash, hash160};
@@ -22,7 +23,7 @@ use fundtrace::trace::{self, Options, Reason, Seed, Trace};
 use fundtrace::{BlockHeight, Chain, ChainBuilder, Error, View};
 
 /// A transaction of a small chain.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Row {
     pub name: String,
     pub height: Option<u32>,
@@ -131,6 +132,27 @@ impl Row {
             tx = tx.fates(self.outputs.iter().map(|output| output.fate));
         }
         tx
+    }
+}
+
+/// As it is written, so that a failing case can become a scenario.
+impl fmt::Debug for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)?;
+        self.height.map_or(Ok(()), |height| write!(f, " @{height}"))?;
+        self.position.map_or(Ok(()), |position| write!(f, ".{position}"))?;
+        f.write_str(if self.inputs.is_empty() { ": coinbase" } else { ":" })?;
+        for input in &self.inputs {
+            write!(f, " {}:{}", input.of, input.vout)?;
+            input.value.map_or(Ok(()), |value| write!(f, "={value}"))?;
+            input.script.as_ref().map_or(Ok(()), |script| write!(f, "/{script}"))?;
+        }
+        f.write_str(" ->")?;
+        for output in &self.outputs {
+            write!(f, " {}", output.value)?;
+            output.script.as_ref().map_or(Ok(()), |script| write!(f, "/{script}"))?;
+        }
+        Ok(())
     }
 }
 
@@ -311,6 +333,9 @@ macro_rules! each_rule {
 }
 pub(crate) use each_rule;
 
+/// Amounts by label.
+pub type BySource = Vec<(String, u64)>;
+
 /// What a trace found, by names, so that traces of different chains and engines can be compared.
 ///
 /// Amounts of zero in fees and displaced taint are left out: they say nothing.
@@ -319,10 +344,10 @@ pub struct Ledger {
     pub seeded: u64,
     pub ends: BTreeMap<String, EndRow>,
     /// By payer: how much, and whether it went on to the coinbase.
-    pub fees: BTreeMap<String, (u64, Vec<(String, u64)>, bool)>,
+    pub fees: BTreeMap<String, (u64, BySource, bool)>,
     /// By output, or by transaction for a reward that was not claimed.
-    pub burned: BTreeMap<String, (u64, Vec<(String, u64)>)>,
-    pub displaced: BTreeMap<String, (u64, Vec<(String, u64)>)>,
+    pub burned: BTreeMap<String, (u64, BySource)>,
+    pub displaced: BTreeMap<String, (u64, BySource)>,
     /// Every output that was reached: amount, hops, whether it was carried on.
     pub touched: BTreeMap<String, (u64, u32, bool)>,
     pub transactions: u64,
@@ -331,7 +356,7 @@ pub struct Ledger {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct EndRow {
     pub amount: u64,
-    pub by_source: Vec<(String, u64)>,
+    pub by_source: BySource,
     pub hops: u32,
     pub reason: Reason,
 }
@@ -387,7 +412,7 @@ pub fn unique<T>(rows: &BTreeMap<String, T>, name: String) -> String {
 }
 
 /// One output can give way twice: named under three labels.
-pub fn add_displaced(ledger: &mut Ledger, at: String, amount: u64, by_source: Vec<(String, u64)>) {
+pub fn add_displaced(ledger: &mut Ledger, at: String, amount: u64, by_source: BySource) {
     let row = ledger.displaced.entry(at).or_default();
     row.0 += amount;
     row.1.extend(by_source);

@@ -8,6 +8,7 @@ use super::super::Chain;
 use super::super::columns::{NO_ADDRESS, NO_OUTPUT, NO_POSITION, NO_SCRIPT, NO_TIME, NO_TX, UNKNOWN_VALUE, flag};
 use super::super::record::{Fate, NewTx};
 use super::super::script::{ScriptType, Scripts, canonical};
+use super::super::subsidy::subsidy;
 use super::OVERWRITTEN;
 use super::link::{Linked, Name};
 use crate::error::ChainError;
@@ -286,6 +287,14 @@ fn check_complete(chain: &Chain) -> Result<(), ChainError> {
         return incomplete(format!("transaction {} is spent and missing", chain.txid[0]));
     }
     let mut next = u64::from(from.to_u32());
+    // What the coinbases may claim less what they do, block by block; unknown once an input's value is.
+    let mut block: Option<(Amount, Amount)> = None;
+    let check_claim = |height: u64, block: Option<(Amount, Amount)>| match block {
+        Some((entitled, claimed)) if claimed > entitled => {
+            incomplete(format!("the coinbase of block {height} claims {claimed} of {entitled}: a fee is missing"))
+        }
+        _ => Ok(()),
+    };
     for tx in chain.view().txs() {
         let Some(height) = tx.height() else {
             return incomplete(format!("transaction {} has no height", tx.txid()));
@@ -294,11 +303,16 @@ fn check_complete(chain: &Chain) -> Result<(), ChainError> {
             return incomplete(format!("transaction {} is at height {height}", tx.txid()));
         }
         if tx.is_coinbase() && u64::from(height.to_u32()) == next {
+            check_claim(next.saturating_sub(1), block)?;
+            block = tx.output_value().map(|claimed| (subsidy(chain.network, height), claimed));
             next += 1;
         } else if u64::from(height.to_u32()) >= next {
             return incomplete(format!("the coinbase of block {next} is missing"));
+        } else {
+            block = block.and_then(|(entitled, claimed)| Some((entitled.checked_add(tx.fee()?)?, claimed)));
         }
     }
+    check_claim(next.saturating_sub(1), block)?;
     if next <= u64::from(to.to_u32()) {
         return incomplete(format!("the coinbase of block {next} is missing"));
     }
