@@ -45,7 +45,8 @@ fn rules_and_stops_work_behind_references_and_boxes() {
     fn stop<S: Stop>(stop: S) -> String {
         stop.describe()
     }
-    assert_eq!(rule(&&Fifo), "fifo");
+    let by_reference: &Fifo = &Fifo;
+    assert_eq!(rule(by_reference), "fifo");
     let boxed: Box<dyn Stop> = Box::new(fundtrace::trace::stop::hops(3));
     assert_eq!(stop(&boxed), "hops 3");
     assert_eq!(stop(boxed), "hops 3");
@@ -53,6 +54,7 @@ fn rules_and_stops_work_behind_references_and_boxes() {
 
 #[test]
 fn an_error_is_a_standard_error_with_a_place() {
-    let error: Box<dyn std::error::Error + Send + Sync> = Box::new("x".parse::<SeedSpec>().unwrap_err().within("case.toml"));
+    let error: Box<dyn std::error::Error + Send + Sync> =
+        Box::new("x".parse::<SeedSpec>().unwrap_err().within("case.toml"));
     assert!(error.to_string().starts_with("case.toml: seed \"x\""));
 }

@@ -104,7 +104,10 @@ fn modules_import_downward_only() {
         }
     }
     for name in &order {
-        assert!(files.iter().any(|(_, module, _)| module == name), "ARCHITECTURE.md names `{name}`, which is not there");
+        assert!(
+            files.iter().any(|(_, module, _)| module == name),
+            "ARCHITECTURE.md names `{name}`, which is not there"
+        );
     }
 }
 
@@ -115,7 +118,18 @@ fn only_par_names_rayon_and_only_the_command_prints_or_asks_the_world() {
         if module == "bin" {
             continue;
         }
-        for word in ["println!", "print!(", "std::env", "SystemTime", "Instant::", "std::net", "thread_rng", "f64", "f32", ".unwrap()"] {
+        for word in [
+            "println!",
+            "print!(",
+            "std::env",
+            "SystemTime",
+            "Instant::",
+            "std::net",
+            "thread_rng",
+            "f64",
+            "f32",
+            ".unwrap()",
+        ] {
             assert!(!code.contains(word), "src/{file} has {word}");
         }
         let reads = ["std::fs", "File::open"].iter().any(|word| code.contains(word));

@@ -76,9 +76,8 @@ fn json_of_all_rules_has_the_documented_shape() {
     let runs = result["runs"].as_array().unwrap();
     let names: Vec<&str> = runs.iter().map(|run| run["policy"].as_str().unwrap()).collect();
     assert_eq!(names, ["poison", "haircut", "fifo", "lifo", "seniority", "juniority", "tiho"]);
-    let expected = [
-        6_369_996_546_u64, 5_828_829_111, 6_146_816_619, 6_145_827_297, 5_779_577_823, 6_369_007_224, 6_369_996_546,
-    ];
+    let expected =
+        [6_369_996_546_u64, 5_828_829_111, 6_146_816_619, 6_145_827_297, 5_779_577_823, 6_369_007_224, 6_369_996_546];
     for (run, expected) in runs.iter().zip(expected) {
         let balance = run["balance"].as_object().unwrap();
         let mut keys: Vec<&str> = balance.keys().map(String::as_str).collect();
@@ -126,8 +125,7 @@ fn a_case_file_reproduces_the_run_byte_for_byte() {
     assert_eq!(by_case.stdout, again.stdout);
     let result: Value = serde_json::from_slice(&by_case.stdout).unwrap();
     let label = result["manifest"]["seeds"][0]["label"].as_str().unwrap();
-    let by_flags =
-        json(&["trace", &colonial(), "--seed", &format!("{SEED}={label}"), "--as-of", "686683"]);
+    let by_flags = json(&["trace", &colonial(), "--seed", &format!("{SEED}={label}"), "--as-of", "686683"]);
     assert_eq!(result, by_flags);
 }
 
@@ -209,7 +207,15 @@ fn data_errors_exit_with_1_and_say_what_and_where() {
         (vec!["trace", empty.as_str(), "--seed", SEED], "no transaction"),
         (vec!["trace", csv.as_str(), "--seed", SEED], "not recognised"),
         (vec!["trace", "--case", bad_case.as_str()], "polices"),
-        (vec!["trace", colonial().leak(), "--seed", "aa00000000000000000000000000000000000000000000000000000000000000:0"], "not in the input"),
+        (
+            vec![
+                "trace",
+                colonial().leak(),
+                "--seed",
+                "aa00000000000000000000000000000000000000000000000000000000000000:0",
+            ],
+            "not in the input",
+        ),
         (vec!["trace", colonial().leak(), "--seed", &SEIZED, "--as-of", "600000"], "above the view"),
     ] {
         let output = fundtrace(&args);
@@ -244,8 +250,20 @@ fn command_line_errors_exit_with_2() {
 fn options_without_effect_are_accepted() {
     let plain = json(&["trace", &colonial(), "--seed", SEED, "--policy", "fifo"]);
     let same = json(&[
-        "trace", &colonial(), "--seed", SEED, "--policy", "fifo", "--fees", "drop", "--network", "bitcoin", "--from", "raw",
-        "--coinbase-order", "subsidy-first",
+        "trace",
+        &colonial(),
+        "--seed",
+        SEED,
+        "--policy",
+        "fifo",
+        "--fees",
+        "drop",
+        "--network",
+        "bitcoin",
+        "--from",
+        "raw",
+        "--coinbase-order",
+        "subsidy-first",
     ]);
     assert_eq!(plain, same);
     let other = json(&["trace", &colonial(), "--seed", SEED, "--policy", "fifo", "--coinbase-order", "fees-first"]);
@@ -279,7 +297,8 @@ fn formulas_in_labels_are_defused() {
 
 #[test]
 fn evidence_can_be_asked_for() {
-    let result = json(&["trace", &colonial(), "--seed", SEED, "--as-of", "686683", "--policy", "fifo", "--explain", SEIZED]);
+    let result =
+        json(&["trace", &colonial(), "--seed", SEED, "--as-of", "686683", "--policy", "fifo", "--explain", SEIZED]);
     let paths = &result["paths"][0];
     assert_eq!(paths["to"], SEIZED);
     assert_eq!(paths["limit_hit"], Value::Null);

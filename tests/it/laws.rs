@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use fundtrace::bitcoin::Amount;
 use fundtrace::chain::Spent;
+use fundtrace::report;
+use fundtrace::spec::{self, Rule};
 use fundtrace::taint::{Fifo, Haircut, Lifo, Lot, Part, Poison, Runs, Taint};
 use fundtrace::trace::{self, Fees, Missing, Options, PathLimits, Reason, Trace, stop};
 use fundtrace::{Chain, SourceIndex, TxIndex, View};
@@ -550,4 +552,23 @@ fn hops_grow_only_along_spends_with_fees_to_the_miner() {
     assert_eq!(dropped.fees["p"].0, 3);
     assert_eq!(followed.amounts(), "cb:0=3 p:0=6");
     assert_eq!(followed.fees["p"], (3, vec![("s:0".into(), 3)], true));
+}
+
+#[test]
+fn reports_are_equal_byte_for_byte_on_any_number_of_threads() {
+    let mini = Mini::new("a: s:0=50 c:0=30 -> 40 30\nb: a:0 d:0=7 -> 20 25\ne: a:1 b:0 -> 50");
+    let chain = mini.chain();
+    let view = chain.view();
+    let seeds = [seed(view, "s:0=one"), seed(view, "d:0=two")];
+    let report = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let traces = pool.install(|| spec::run(view, &seeds, &Rule::ALL, &stop::never(), &Options::default()));
+        let mut bytes = Vec::new();
+        report::json::write(&traces, &[], &[], &mut bytes).unwrap();
+        bytes
+    };
+    let one = report(1);
+    for threads in [2, 3, 8, 64] {
+        assert_eq!(report(threads), one);
+    }
 }
