@@ -12,5 +12,6 @@ mod mini;
 mod model;
 mod oracle;
 mod random;
+mod reference;
 mod scenarios;
 mod twin;
