@@ -9,6 +9,7 @@
 
 mod balance;
 mod coinbase;
+mod evidence;
 mod forward;
 mod graph;
 mod lead;

@@ -180,7 +180,7 @@ fn evidence(shown: &[&Trace<'_>], output: OutputIndex, to: &mut impl Write) -> R
     let Some(first) = shown.first() else { return Ok(()) };
     writeln!(to, "\nHow taint came to {}", first.view().output(output).outpoint())?;
     for trace in shown {
-        let Paths { paths, hit, .. } = trace.paths(output, PathLimits { paths_max: 3, ..PathLimits::default() });
+        let Paths { paths, hit, .. } = trace.paths(output, PathLimits::default().paths(3));
         if paths.is_empty() {
             writeln!(to, "  under {} none came", trace.policy().name)?;
         }

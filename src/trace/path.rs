@@ -4,19 +4,16 @@
 //! Rules that keep amounts do not tell satoshis apart; there a piece is taken from the inputs in proportion to what each holds of
 //! the same source. Under poison every tainted input leads back.
 //!
-//! The walk takes the greatest piece first, so paths come out by falling amount, and when no limit is hit their amounts sum to
-//! the end's taint (not under poison).
+//! Paths come out the widest first, and when no limit is hit their amounts sum to the end's taint (not under poison, where
+//! every path is one way among others). However tight the limits, one whole path is found.
 
-use std::collections::{BinaryHeap, HashSet};
 use std::fmt;
 
 use bitcoin::Amount;
 
-use super::coinbase::Row;
-use super::{Touch, Trace};
-use crate::chain::Tx;
+use super::evidence::{Evidence, Node, Place};
+use super::{Trace, Via};
 use crate::id::{OutputIndex, SourceIndex, TxIndex};
-use crate::taint::{Origin, Part, split};
 
 /// How much to search.
 ///
@@ -24,21 +21,38 @@ use crate::taint::{Origin, Part, split};
 ///
 /// ```
 /// use fundtrace::trace::PathLimits;
-/// let limits = PathLimits { paths_max: 3, ..PathLimits::default() };
-/// assert_eq!(limits.steps_max, 100_000);
+/// let limits = PathLimits::default().paths(3);
+/// assert_eq!((limits.paths_max, limits.steps_max), (3, 1_000_000));
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct PathLimits {
     /// How many paths to return.
     pub paths_max: usize,
-    /// How many pieces of outputs to look at.
+    /// After how many steps back, from an output to an input, to follow only the greatest at each transaction.
     pub steps_max: usize,
 }
 
 impl Default for PathLimits {
-    /// 16 paths, 100,000 steps.
+    /// 16 paths, 1,000,000 steps.
     fn default() -> Self {
-        Self { paths_max: 16, steps_max: 100_000 }
+        Self { paths_max: 16, steps_max: 1_000_000 }
+    }
+}
+
+impl PathLimits {
+    /// Sets how many paths to return.
+    #[must_use]
+    pub fn paths(mut self, max: usize) -> Self {
+        self.paths_max = max;
+        self
+    }
+
+    /// Sets after how many steps to follow only the greatest.
+    #[must_use]
+    pub fn steps(mut self, max: usize) -> Self {
+        self.steps_max = max;
+        self
     }
 }
 
@@ -52,7 +66,7 @@ impl Default for PathLimits {
 pub enum PathLimit {
     /// There are more paths than were asked for.
     Paths,
-    /// The search looked at as many outputs as it was allowed.
+    /// There were more steps than allowed, so beyond them only the greatest was followed at each transaction.
     Steps,
 }
 
@@ -74,10 +88,19 @@ impl PathLimit {
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Paths {
+    /// How much of the output is tainted.
+    pub tainted: Amount,
     /// The paths, by falling amount.
     pub paths: Vec<Path>,
     /// The limit that was hit, if one was.
     pub hit: Option<PathLimit>,
+}
+
+impl Paths {
+    /// Returns how much of the taint the paths explain. Under poison paths overlap and the sum means nothing.
+    pub fn explained(&self) -> Amount {
+        self.paths.iter().map(|path| path.amount).sum()
+    }
 }
 
 /// One way from a seed to an output.
@@ -110,22 +133,9 @@ pub struct PathStep {
     pub tainted: Amount,
     /// The transaction whose fee brought the taint into this coinbase output; `None` for an ordinary spend or a seed.
     pub fee_of: Option<TxIndex>,
-    /// True when no clean coin entered the transaction: given what arrived there, every conserving rule fills this output whole.
-    /// False for a seed, for a coinbase, and always under poison.
+    /// True when the transaction took in nothing but taint of this path's source: given what arrived there, every conserving rule fills
+    /// this output with it. False for a seed, for a coinbase, and always under poison.
     pub certain: bool,
-}
-
-/// A piece of taint on the way back, and the piece nearer the end that it explains.
-struct Walk {
-    at: Place,
-    part: Part,
-    toward: Option<usize>,
-}
-
-#[derive(Clone, Copy)]
-enum Place {
-    Output(OutputIndex),
-    Fee(TxIndex),
 }
 
 impl Trace<'_> {
@@ -133,7 +143,7 @@ impl Trace<'_> {
     ///
     /// # Complexity
     ///
-    /// O(s (log s + m)), where s is `limits.steps_max` and m the inputs and outputs of a transaction on the way.
+    /// Linear in the part of the trace that lies before the output, once to build the flow and once for each path.
     ///
     /// # Examples
     ///
@@ -159,176 +169,56 @@ impl Trace<'_> {
     /// # Ok::<(), fundtrace::Error>(())
     /// ```
     pub fn paths(&self, output: OutputIndex, limits: PathLimits) -> Paths {
-        let mut found = Paths { paths: Vec::new(), hit: None };
-        let Some(touch) = self.touch(output) else { return found };
-        let mut walks: Vec<Walk> = Vec::new();
-        // The greatest amount first; of equals the one found first.
-        let mut open = BinaryHeap::new();
-        for part in &touch.parts {
-            open.push((part.amount, std::cmp::Reverse(walks.len())));
-            walks.push(Walk { at: Place::Output(output), part: *part, toward: None });
+        let tainted = self.touch(output).map_or(Amount::ZERO, |touch| touch.amount);
+        let mut found = Paths { tainted, paths: Vec::new(), hit: None };
+        let mut evidence = Evidence::of(self, output, limits.steps_max);
+        if evidence.cut {
+            found.hit = Some(PathLimit::Steps);
         }
-        let seeds: HashSet<OutputIndex> = self.seeds.iter().map(|seed| seed.output).collect();
-        while let Some((_, std::cmp::Reverse(at))) = open.pop() {
-            let (place, part) = (walks[at].at, walks[at].part);
-            if let Place::Output(output) = place
-                && seeds.contains(&output)
-            {
-                if found.paths.len() == limits.paths_max {
-                    found.hit = Some(PathLimit::Paths);
-                    break;
-                }
-                found.paths.push(self.path(&walks, at));
-                continue;
-            }
-            if walks.len() >= limits.steps_max {
-                found.hit = Some(PathLimit::Steps);
+        while let Some((amount, nodes)) = evidence.take_path() {
+            if found.paths.len() == limits.paths_max {
+                found.hit = found.hit.or(Some(PathLimit::Paths));
                 break;
             }
-            for (place, part) in self.step_back(place, part) {
-                open.push((part.amount, std::cmp::Reverse(walks.len())));
-                walks.push(Walk { at: place, part, toward: Some(at) });
-            }
+            let nodes: Vec<&Node> = nodes.into_iter().rev().map(|node| &evidence.nodes[node]).collect();
+            found.paths.push(self.path(amount, &nodes));
         }
         found
     }
 
-    fn path(&self, walks: &[Walk], seed: usize) -> Path {
-        let Part { source, amount, .. } = walks[seed].part;
+    /// `nodes` stand from the seed to the output.
+    fn path(&self, amount: Amount, nodes: &[&Node]) -> Path {
+        let source = nodes[0].part.source;
         let mut steps = Vec::new();
         let mut fee_of = None;
-        let mut next = Some(seed);
-        while let Some(at) = next {
-            match walks[at].at {
+        for node in nodes {
+            match node.at {
                 Place::Fee(tx) => fee_of = Some(tx),
                 Place::Output(output) => {
-                    let touch = self.touch(output).expect("a walk stays on touched outputs");
-                    let certain = !steps.is_empty() && fee_of.is_none() && self.is_certain(touch);
-                    steps.push(PathStep { output, tainted: touch.amount, fee_of, certain });
+                    let tainted = self.touch(output).map_or(Amount::ZERO, |touch| touch.amount);
+                    let certain = !steps.is_empty() && fee_of.is_none() && self.is_certain(output, source);
+                    steps.push(PathStep { output, tainted, fee_of, certain });
                     fee_of = None;
                 }
             }
-            next = walks[at].toward;
         }
         Path { source, amount, steps }
     }
 
-    fn is_certain(&self, touch: &Touch) -> bool {
-        if !self.policy.conserving {
-            return false;
-        }
-        let tx = self.view.output(touch.output).tx();
-        let carried: Amount = self.carries_to(tx.index()).map(|carry| carry.amount).sum();
-        tx.input_value() == Some(carried)
-    }
-
-    /// The pieces of inputs (or fees) that a piece of an output (or a fee) came from.
-    fn step_back(&self, place: Place, part: Part) -> Vec<(Place, Part)> {
-        let (tx, at) = match place {
-            Place::Output(output) => {
-                let output = self.view.output(output);
-                (output.tx(), crate::id::at(output.vout()))
+    /// True when the transaction took in this source's taint and nothing else.
+    fn is_certain(&self, output: OutputIndex, source: SourceIndex) -> bool {
+        let tx = self.view.output(output).tx();
+        let mut carried = Amount::ZERO;
+        for carry in self.carries_to(tx.index()) {
+            let Via::Output(from) = carry.via else { return false };
+            let of_source = self.touch(from).is_some_and(|touch| touch.parts.iter().all(|part| part.source == source));
+            if !of_source {
+                return false;
             }
-            Place::Fee(tx) => {
-                let tx = self.view.tx(tx);
-                (tx, tx.outputs().len())
-            }
-        };
-        if tx.is_coinbase() {
-            return self.step_back_coinbase(tx, at, part);
+            carried += carry.amount;
         }
-        let outputs: Vec<Amount> =
-            tx.outputs().map(|output| output.value().unwrap_or(Amount::ZERO)).chain(tx.fee()).collect();
-        let mut part = part;
-        if let (Place::Fee(_), Origin::RowBack) = (place, self.policy.origin) {
-            // A fee is kept in input order, not in the order dealt.
-            part.offset = outputs[at] - part.offset - part.amount;
-        }
-        let inputs: Vec<InputLot<'_>> = tx
-            .inputs()
-            .map(|input| {
-                let touch =
-                    input.prevout().and_then(|prevout| self.touch(prevout.index())).filter(|touch| touch.carried);
-                InputLot {
-                    value: input.value().unwrap_or(Amount::ZERO),
-                    parts: touch.map_or(&[], |touch| &touch.parts),
-                }
-            })
-            .collect();
-        let prevouts: Vec<Option<OutputIndex>> =
-            tx.inputs().map(|input| input.prevout().map(|prevout| prevout.index())).collect();
-        origins(self.policy.origin, &inputs, &outputs, at, part)
-            .into_iter()
-            .filter_map(|(input, part)| Some((Place::Output(prevouts[input]?), part)))
-            .collect()
+        self.policy.conserving && tx.input_value() == Some(carried)
     }
-
-    fn step_back_coinbase(&self, coinbase: Tx<'_>, at: usize, part: Part) -> Vec<(Place, Part)> {
-        let Some(row) = coinbase.height().and_then(|height| Row::of(self.view, height)) else { return Vec::new() };
-        let lots = row.lots(self.options.coinbase_order);
-        let inputs: Vec<InputLot<'_>> = lots
-            .iter()
-            .map(|(payer, value)| {
-                let at = payer.and_then(|payer| self.fees.binary_search_by_key(&payer, |fee| fee.tx).ok());
-                let fee = at.map(|at| &self.fees[at]).filter(|fee| fee.coinbase.is_some());
-                InputLot { value: *value, parts: fee.map_or(&[], |fee| &fee.parts) }
-            })
-            .collect();
-        origins(self.policy.origin, &inputs, &row.outputs(), at, part)
-            .into_iter()
-            .filter_map(|(input, part)| Some((Place::Fee(lots[input].0?), part)))
-            .collect()
-    }
-}
-
-struct InputLot<'t> {
-    value: Amount,
-    parts: &'t [Part],
-}
-
-/// Finds which pieces of the inputs a piece of output `at` came from.
-fn origins(origin: Origin, inputs: &[InputLot<'_>], outputs: &[Amount], at: usize, part: Part) -> Vec<(usize, Part)> {
-    match origin {
-        Origin::RowFront | Origin::RowBack => {
-            let dealt: Amount = outputs[..at].iter().copied().sum::<Amount>() + part.offset;
-            let row: Amount = inputs.iter().map(|input| input.value).sum();
-            let start = if origin == Origin::RowFront { dealt } else { row - dealt - part.amount };
-            let end = start + part.amount;
-            let mut before = Amount::ZERO;
-            let mut pieces = Vec::new();
-            for (input, lot) in inputs.iter().enumerate() {
-                let after = before + lot.value;
-                let (from, to) = (start.max(before), end.min(after));
-                if from < to {
-                    pieces.push((input, Part { source: part.source, offset: from - before, amount: to - from }));
-                }
-                before = after;
-            }
-            pieces
-        }
-        Origin::Shares => {
-            let held: Vec<Amount> = inputs.iter().map(|input| held_of(input, part.source)).collect();
-            let shares = split(part.amount, &held);
-            let piece = |amount| Part { source: part.source, offset: Amount::ZERO, amount };
-            let taken = shares.into_iter().enumerate().filter(|(_, amount)| *amount > Amount::ZERO);
-            taken.map(|(input, amount)| (input, piece(amount))).collect()
-        }
-        Origin::Whole => {
-            let of_source = |part: &&Part, wanted: SourceIndex| part.source == wanted;
-            inputs
-                .iter()
-                .enumerate()
-                .filter_map(|(input, lot)| {
-                    let held = lot.parts.iter().find(|held| of_source(held, part.source))?;
-                    Some((input, Part { amount: held.amount.min(part.amount), ..*held }))
-                })
-                .collect()
-        }
-    }
-}
-
-fn held_of(input: &InputLot<'_>, source: SourceIndex) -> Amount {
-    input.parts.iter().filter(|part| part.source == source).map(|part| part.amount).sum()
 }
 
 impl Path {
@@ -375,7 +265,7 @@ impl fmt::Display for Explained<'_, '_> {
                     let (inputs, outputs) = (tx.inputs().len(), tx.outputs().len());
                     write!(
                         f,
-                        "; clean value came in too (inputs: {inputs}, outputs: {outputs}): another rule divides them otherwise"
+                        "; other value came in too (inputs: {inputs}, outputs: {outputs}): another rule divides them otherwise"
                     )?;
                 }
             }

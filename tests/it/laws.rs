@@ -419,7 +419,7 @@ fn by_source(ledger: &Ledger) -> Vec<(String, Vec<(String, u64)>)> {
 fn check_paths(found: &Trace<'_>) -> Result<(), TestCaseError> {
     let view = found.view();
     for end in found.ends() {
-        let answer = found.paths(end.output, PathLimits { paths_max: 2_000, steps_max: 20_000 });
+        let answer = found.paths(end.output, PathLimits::default().paths(2_000).steps(20_000));
         if found.policy().conserving && answer.hit.is_none() {
             let mut sums: BTreeMap<SourceIndex, Amount> = BTreeMap::new();
             for path in &answer.paths {
@@ -457,10 +457,12 @@ fn check_paths(found: &Trace<'_>) -> Result<(), TestCaseError> {
                 }
             }
         }
-        let cut = found.paths(end.output, PathLimits { paths_max: 1, steps_max: 20_000 });
+        let cut = found.paths(end.output, PathLimits::default().paths(1).steps(20_000));
         prop_assert_eq!(cut.paths.len(), answer.paths.len().min(1));
         prop_assert_eq!(cut.hit.is_some(), answer.paths.len() > 1);
-        let none = found.paths(end.output, PathLimits { paths_max: 10, steps_max: 0 });
+        // However few steps are allowed, one whole path is found.
+        let none = found.paths(end.output, PathLimits::default().paths(10).steps(0));
+        prop_assert_eq!(none.paths.is_empty(), answer.paths.is_empty());
         let is_seed = found.seeds().iter().any(|seed| seed.output == end.output);
         prop_assert_eq!(none.hit, (!is_seed).then_some(trace::PathLimit::Steps));
     }
@@ -570,5 +572,45 @@ fn reports_are_equal_byte_for_byte_on_any_number_of_threads() {
     let one = report(1);
     for threads in [2, 3, 8, 64] {
         assert_eq!(report(threads), one);
+    }
+}
+
+/// Forty transactions of two inputs and two outputs have 2^40 ways through them.
+#[test]
+fn evidence_through_forty_mixings_is_found_and_adds_up() {
+    let mut rows = vec!["m1: s:0=4000000 -> 2000001 1999999".to_owned()];
+    rows.extend((2..=40).map(|n| format!("m{n}: m{}:0 m{}:1 -> 2000001 1999999", n - 1, n - 1)));
+    let mini = Mini::new(&rows.join("\n"));
+    let chain = mini.chain();
+    let view = chain.view();
+    let seeds = [seed(view, "s:0")];
+    each_rule!(rule => {
+        let found = trace::forward(view, &seeds, &rule, &stop::never(), &Options::default());
+        for end in found.ends() {
+            let answer = found.paths(end.output, PathLimits::default().paths(1_000));
+            let name = found.policy().name;
+            assert!(!answer.paths.is_empty(), "{name}");
+            assert!(answer.paths.iter().all(|path| path.steps.len() == 41), "{name}");
+            if found.policy().conserving {
+                assert_eq!((answer.explained(), answer.hit), (end.amount, None), "{name}");
+            }
+        }
+    });
+}
+
+/// All of the output is tainted under every rule, but whose taint it is only the rule decides.
+#[test]
+fn a_step_is_certain_only_of_its_own_source() {
+    let mini = Mini::new("t: a:0=50 b:0=50 -> 50 50\nu: c:0=50 d:0=50 -> 50 50");
+    let chain = mini.chain();
+    let view = chain.view();
+    let two = [seed(view, "a:0=A"), seed(view, "b:0=B")];
+    let one = [seed(view, "c:0=C"), seed(view, "d:0=C")];
+    for (seeds, certain) in [(two, false), (one, true)] {
+        let found = trace::forward(view, &seeds, &Fifo, &stop::never(), &Options::default());
+        for end in found.ends() {
+            let answer = found.paths(end.output, PathLimits::default());
+            assert_eq!(answer.paths[0].steps[1].certain, certain);
+        }
     }
 }

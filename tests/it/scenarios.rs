@@ -134,7 +134,7 @@ fn run_rule<T: Taint>(scenario: &Scenario, view: View<'_>, rule: &T, failures: &
     }
     // Every end has an explanation, and explaining needs no more than the default limits here.
     for end in trace.ends() {
-        let paths = trace.paths(end.output, PathLimits { paths_max: 1_000, ..PathLimits::default() });
+        let paths = trace.paths(end.output, PathLimits::default().paths(1_000));
         if T::CONSERVING {
             let sum: u64 = paths.paths.iter().map(|path| path.amount.to_sat()).sum();
             check("paths", sum.to_string(), end.amount.to_sat().to_string());
