@@ -6,9 +6,10 @@ use std::error::Error;
 use std::fs::File;
 use std::io::BufReader;
 
+use fundtrace::report::Report;
 use fundtrace::spec::{self, Rule};
 use fundtrace::trace::{Options, PathLimits, Trace, stop};
-use fundtrace::{BlockHeight, ChainBuilder, report, source};
+use fundtrace::{BlockHeight, ChainBuilder, source};
 
 const CASE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/cases/colonial-pipeline-2021/transactions.jsonl");
 /// The ransom money as the case begins here. It is known through the transaction that spends it.
@@ -46,7 +47,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let tainted = trace.touch(seized.index()).map(|touch| touch.amount);
         println!("  {:<10} {:>15}", trace.policy().name, sat(tainted));
     }
-    let spread = report::spreads(&traces).into_iter().find(|spread| spread.output == seized.index());
+    let spread = Report::new(&traces)?.spreads().into_iter().find(|spread| spread.output == seized.index());
     let spread = spread.ok_or("no rule reaches the seized output")?;
     println!("  {:<10} {:>15}  to {}", "spread", sat(Some(spread.least())), sat(Some(spread.most())));
     println!("\n  No rule is truer than another. Poison is an upper bound and not an amount.");

@@ -7,9 +7,10 @@ use std::error::Error;
 use std::fs::File;
 use std::io::BufReader;
 
+use fundtrace::report::Report;
 use fundtrace::spec::{self, Rule};
 use fundtrace::trace::{Options, Seed, stop};
-use fundtrace::{ChainBuilder, report, source};
+use fundtrace::{ChainBuilder, source};
 
 const CASE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/cases/dmm-2024/transactions.jsonl");
 const THEFT: &str = "975ec405ac9dc9fa5ab8009d94d6a1fe31dff8a8127ea90d023104e52754e4d7";
@@ -32,7 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("seeded   {total} in {} outputs, {proven} of them proven by their own transaction's bytes", stolen.len());
 
     let traces = spec::run(view, &seeds, &Rule::ALL, &stop::never(), &Options::default());
-    for end in report::spreads(&traces) {
+    for end in Report::new(&traces)?.spreads() {
         let output = view.output(end.output);
         println!("\nends at  {}", output.outpoint());
         println!("         {}", output.address().ok_or("the theft's output has an address")?);

@@ -36,7 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     builder.insert(server.tx(&FIRST.parse()?).ok_or("the server lacks the first transaction")?)?;
     let mut asked = 0;
     loop {
-        let chain = builder.clone().finish()?;
+        let chain = builder.finish()?;
         let view = chain.view();
         let seeds: Vec<_> =
             spec::resolve(view, std::slice::from_ref(&seed))?.iter().flat_map(|seed| seed.seeds()).collect();

@@ -30,6 +30,9 @@ use crate::error::{Error, SourceError, SpecError};
 /// assert_eq!(Form::detect(br#"{"txid":"..","hex":"01"}"#), Some(Form::Raw));
 /// assert_eq!(Form::detect(br#"[{"txid":"..","vin":[],"vout":[]}, {"vin":[]}]"#), Some(Form::Esplora));
 /// assert_eq!(Form::detect(b"txid,vout"), None);
+/// // What Esplora answers for an address without transactions.
+/// assert_eq!(Form::detect(b"[]"), Some(Form::Esplora));
+/// assert_eq!(Form::detect(b"[] {\"txid\":\"..\",\"hex\":\"01\"}"), Some(Form::Raw));
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -45,7 +48,7 @@ impl Form {
     /// Every form, in the order they are tried.
     pub const ALL: [Self; 2] = [Self::Raw, Self::Esplora];
 
-    /// Recognises the form from the first JSON value.
+    /// Recognises the form from the first JSON value that is not an empty array; empty arrays alone are Esplora's.
     pub fn detect(bytes: &[u8]) -> Option<Self> {
         /// The keys that tell the forms apart.
         #[derive(Deserialize)]
@@ -55,21 +58,26 @@ impl Form {
         }
         #[derive(Deserialize)]
         #[serde(untagged)]
-        enum First {
-            // First, because an array would pass for a struct whose fields stand without names.
+        enum Answer {
+            // Many first, because an array would pass for a struct whose fields stand without names.
             Many(Vec<Keys>),
             One(Keys),
         }
-        let first = serde_json::Deserializer::from_slice(bytes).into_iter::<First>().next()?.ok()?;
-        let keys = match first {
-            First::One(keys) => keys,
-            First::Many(keys) => keys.into_iter().next()?,
-        };
-        match keys {
-            Keys { hex: Some(_), .. } => Some(Self::Raw),
-            Keys { vin: Some(_), .. } => Some(Self::Esplora),
-            _ => None,
+        let mut form = None;
+        for answer in serde_json::Deserializer::from_slice(bytes).into_iter::<Answer>() {
+            let keys = match answer.ok()? {
+                Answer::One(keys) => Some(keys),
+                Answer::Many(keys) => keys.into_iter().next(),
+            };
+            form = Some(Self::Esplora);
+            match keys {
+                Some(Keys { hex: Some(_), .. }) => return Some(Self::Raw),
+                Some(Keys { vin: Some(_), .. }) => return form,
+                Some(_) => return None,
+                None => {}
+            }
         }
+        form
     }
 
     /// Recognises the form or says what was found instead.

@@ -20,7 +20,7 @@ use crate::chain::Output;
 /// let tag = Tag::new("Example Exchange", "exchange", "court filing 12-345, exhibit 3");
 /// assert_eq!(tag.category, "exchange");
 /// ```
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Tag {

@@ -108,7 +108,7 @@ pub enum Origin {
 ///
 /// # Examples
 ///
-/// Spreading by hand:
+/// Spreading by hand, under a rule of this crate:
 ///
 /// ```
 /// use fundtrace::bitcoin::Amount;
@@ -123,6 +123,58 @@ pub enum Origin {
 /// Fifo.spread(1, &inputs, &[sat(4), sat(3), sat(1)], &mut marks);
 /// let tainted: Vec<u64> = marks.iter().map(|mark| Fifo.amount(mark).to_sat()).collect();
 /// assert_eq!(tainted, [4, 1, 0]);
+/// ```
+///
+/// A rule of one's own that keeps amounts stands on [`Shares`]. Run it with [`trace::forward`](crate::trace::forward) and put its trace
+/// beside the others; `parts` and `origin` are what evidence is walked back by.
+///
+/// ```
+/// use fundtrace::bitcoin::Amount;
+/// use fundtrace::taint::{Lot, Origin, Part, Shares, Taint};
+/// use fundtrace::SourceIndex;
+///
+/// /// The last output takes what it can hold, then the one before it; the fee comes last all the same.
+/// #[derive(Debug)]
+/// struct LastFirst;
+///
+/// impl Taint for LastFirst {
+///     const LINEAR: bool = false;
+///     const CONSERVING: bool = true;
+///     type Mark = Shares;
+///
+///     fn name(&self) -> &'static str {
+///         "last_first"
+///     }
+///     fn seed(&self, value: Amount, source: SourceIndex) -> Shares {
+///         Shares::of(source, value)
+///     }
+///     fn spread(&self, _sources: usize, inputs: &[Lot<Shares>], outputs: &[Amount], into: &mut Vec<Shares>) {
+///         let from = Shares::sum(inputs);
+///         let mut left = from.total();
+///         let mut tainted = vec![Amount::ZERO; outputs.len()];
+///         let fee = outputs.len() - 1;
+///         for at in (0..fee).rev().chain([fee]) {
+///             tainted[at] = left.min(outputs[at]);
+///             left -= tainted[at];
+///         }
+///         from.divide(&tainted, into);
+///     }
+///     fn amount(&self, mark: &Shares) -> Amount {
+///         mark.total()
+///     }
+///     fn parts(&self, mark: &Shares, each: &mut dyn FnMut(Part)) {
+///         mark.parts().for_each(each);
+///     }
+///     fn origin(&self) -> Origin {
+///         Origin::Shares
+///     }
+/// }
+///
+/// let sat = Amount::from_sat;
+/// let inputs = [Lot { value: sat(5), mark: LastFirst.seed(sat(5), SourceIndex::from_u32(0)) }];
+/// let mut marks = Vec::new();
+/// LastFirst.spread(1, &inputs, &[sat(3), sat(1), sat(1)], &mut marks);
+/// assert_eq!(marks.iter().map(|mark| mark.total().to_sat()).collect::<Vec<_>>(), [3, 1, 1]);
 /// ```
 pub trait Taint: Sync {
     /// True when the allocation ignores which coins are tainted, to the satoshi: runs add up, and backward is the exact
@@ -178,39 +230,53 @@ pub trait Taint: Sync {
     fn origin(&self) -> Origin;
 }
 
-impl<T: Taint + ?Sized> Taint for &T {
-    const LINEAR: bool = T::LINEAR;
-    const CONSERVING: bool = T::CONSERVING;
-    type Mark = T::Mark;
+/// A rule works behind a reference and a box alike.
+macro_rules! behind {
+    ($pointer:ty) => {
+        impl<T: Taint> Taint for $pointer {
+            const LINEAR: bool = T::LINEAR;
+            const CONSERVING: bool = T::CONSERVING;
+            type Mark = T::Mark;
 
-    fn name(&self) -> &'static str {
-        (**self).name()
-    }
-    fn version(&self) -> u32 {
-        (**self).version()
-    }
-    fn parameters(&self, sources: usize) -> Vec<(&'static str, String)> {
-        (**self).parameters(sources)
-    }
-    fn seed(&self, value: Amount, source: SourceIndex) -> Self::Mark {
-        (**self).seed(value, source)
-    }
-    fn spread(&self, sources: usize, inputs: &[Lot<Self::Mark>], outputs: &[Amount], into: &mut Vec<Self::Mark>) {
-        (**self).spread(sources, inputs, outputs, into);
-    }
-    fn fee(&self, mark: Self::Mark) -> Self::Mark {
-        (**self).fee(mark)
-    }
-    fn amount(&self, mark: &Self::Mark) -> Amount {
-        (**self).amount(mark)
-    }
-    fn parts(&self, mark: &Self::Mark, each: &mut dyn FnMut(Part)) {
-        (**self).parts(mark, each);
-    }
-    fn by_source(&self, mark: &Self::Mark, each: &mut dyn FnMut(SourceIndex, Amount)) {
-        (**self).by_source(mark, each);
-    }
-    fn origin(&self) -> Origin {
-        (**self).origin()
-    }
+            fn name(&self) -> &'static str {
+                (**self).name()
+            }
+            fn version(&self) -> u32 {
+                (**self).version()
+            }
+            fn parameters(&self, sources: usize) -> Vec<(&'static str, String)> {
+                (**self).parameters(sources)
+            }
+            fn seed(&self, value: Amount, source: SourceIndex) -> Self::Mark {
+                (**self).seed(value, source)
+            }
+            fn spread(
+                &self,
+                sources: usize,
+                inputs: &[Lot<Self::Mark>],
+                outputs: &[Amount],
+                into: &mut Vec<Self::Mark>,
+            ) {
+                (**self).spread(sources, inputs, outputs, into);
+            }
+            fn fee(&self, mark: Self::Mark) -> Self::Mark {
+                (**self).fee(mark)
+            }
+            fn amount(&self, mark: &Self::Mark) -> Amount {
+                (**self).amount(mark)
+            }
+            fn parts(&self, mark: &Self::Mark, each: &mut dyn FnMut(Part)) {
+                (**self).parts(mark, each);
+            }
+            fn by_source(&self, mark: &Self::Mark, each: &mut dyn FnMut(SourceIndex, Amount)) {
+                (**self).by_source(mark, each);
+            }
+            fn origin(&self) -> Origin {
+                (**self).origin()
+            }
+        }
+    };
 }
+
+behind!(&T);
+behind!(Box<T>);

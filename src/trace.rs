@@ -44,11 +44,12 @@ use crate::taint::{Origin, Part};
 ///
 /// ```
 /// use fundtrace::trace::{Fees, Options};
-/// let options = Options { fees: Fees::Coinbase, ..Options::default() };
+/// let options = Options::default().fees(Fees::Coinbase);
 /// assert_ne!(options, Options::default());
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub struct Options {
     /// What becomes of the taint in fees.
     pub fees: Fees,
@@ -56,6 +57,22 @@ pub struct Options {
     pub coinbase_order: CoinbaseOrder,
     /// What happens where taint reaches another seed.
     pub overlap: Overlap,
+}
+
+impl Options {
+    /// Sets what becomes of the taint in fees.
+    #[must_use]
+    pub fn fees(mut self, fees: Fees) -> Self {
+        self.fees = fees;
+        self
+    }
+
+    /// Sets the order of subsidy and fees in a coinbase's row.
+    #[must_use]
+    pub fn coinbase_order(mut self, order: CoinbaseOrder) -> Self {
+        self.coinbase_order = order;
+        self
+    }
 }
 
 /// What becomes of the taint in a transaction's fee. In every rule the fee is the last output.
@@ -287,6 +304,7 @@ pub struct Trace<'c> {
     displaced: Vec<Displaced>,
     carries: Vec<Carry>,
     carries_in: Vec<u32>,
+    nodes: Vec<TxIndex>,
     transactions: u64,
 }
 

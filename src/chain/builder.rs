@@ -120,7 +120,7 @@ impl ChainBuilder {
         self.records.is_empty()
     }
 
-    /// Freezes what was inserted.
+    /// Freezes what was inserted. The builder stays, so that more can be inserted and frozen anew.
     ///
     /// Transactions are put into chain order: by height, then by position in the block where it is known, then
     /// so that none stands before one it spends, then by txid as written. A transaction without a height gets the
@@ -133,7 +133,7 @@ impl ChainBuilder {
     /// # Complexity
     ///
     /// O(n log n) in the number of transactions, inputs and outputs.
-    pub fn finish(self) -> Result<Chain, Error> {
+    pub fn finish(&self) -> Result<Chain, Error> {
         let linked = link::link(&self.records)?;
         Ok(freeze::freeze(&self.records, linked, self.network, self.complete)?)
     }

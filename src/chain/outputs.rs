@@ -77,6 +77,15 @@ impl FromIterator<OutputIndex> for OutputSet {
     }
 }
 
+impl<'s> IntoIterator for &'s OutputSet {
+    type Item = OutputIndex;
+    type IntoIter = std::iter::Copied<std::slice::Iter<'s, OutputIndex>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.sorted.iter().copied()
+    }
+}
+
 impl IntoIterator for OutputSet {
     type Item = OutputIndex;
     type IntoIter = std::vec::IntoIter<OutputIndex>;

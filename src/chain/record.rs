@@ -158,6 +158,26 @@ impl NewTx {
         &self.outputs
     }
 
+    /// Returns the height of the block that holds it, if known.
+    pub fn block_height(&self) -> Option<BlockHeight> {
+        self.height
+    }
+
+    /// Returns its position in the block, if known.
+    pub fn block_position(&self) -> Option<u32> {
+        self.position
+    }
+
+    /// Returns the block's time in seconds since 1970-01-01 UTC, if known.
+    pub fn block_time(&self) -> Option<u32> {
+        self.time
+    }
+
+    /// Returns what is said of an output's fate.
+    pub fn fate(&self, vout: u32) -> Fate {
+        self.fates.get(crate::id::at(vout)).copied().unwrap_or_default()
+    }
+
     /// True when the txid is the hash of bytes that were given.
     pub fn is_proven(&self) -> bool {
         self.proven

@@ -4,57 +4,55 @@
 //! formula (it begins with `=`, `+`, `-`, `@`, a tab or a carriage return) has a `'` put before it.
 //!
 //! A table has no place for the whole manifest, so the last columns repeat what a row needs when it is cut out of its file: the rule's
-//! version, the conventions, the stops, this crate's version, the hash of the input and that of the [`Manifest`], which
+//! version, the conventions, the stops, this crate's version, the hash of the input and that of the [`Manifest`](super::Manifest), which
 //! stands in the JSON report of the same run.
 
 use std::borrow::Cow;
 use std::io::Write;
 
-use super::Manifest;
+use super::Report;
 use crate::error::{Error, SpecError};
-use crate::spec::ResolvedSeed;
 use crate::trace::{Trace, Via};
 
 const RUN: [&str; 8] =
     ["policy_version", "as_of", "fees", "coinbase_order", "stop", "fundtrace", "input_sha256", "manifest_sha256"];
 
-/// Writes the ends: `policy, outpoint, address, value_sat, tainted_sat, source, source_sat, hops, reason, detail` and the run's columns. An end
-/// of several sources has a row for each.
+/// Writes the ends: `policy, outpoint, address, value_sat, output_tainted_sat, source, source_sat, hops, height, time, reason, detail` and the
+/// run's columns. An end of several sources has a row for each: sum `source_sat`, never `output_tainted_sat`, which repeats.
 ///
 /// # Errors
 ///
 /// When writing fails ([`Error::is_io`]).
 ///
-/// # Panics
-///
-/// When there is no trace.
-///
 /// # Examples
 ///
 /// ```
-/// use fundtrace::{ChainBuilder, report, spec::{self, Rule}, trace::{Options, stop}};
+/// use fundtrace::{ChainBuilder, report::{self, Report}, spec::{self, Rule}, trace::{Options, stop}};
 /// let chain = ChainBuilder::new().finish()?;
 /// let traces = spec::run(chain.view(), &[], &[Rule::Fifo], &stop::never(), &Options::default());
+/// let report = Report::new(&traces)?;
 /// let mut bytes = Vec::new();
-/// report::csv::ends(&traces, &[], &mut bytes)?;
+/// report::csv::ends(&report, &mut bytes)?;
 /// assert!(bytes.starts_with(b"policy,outpoint,address,value_sat"));
 /// # Ok::<(), fundtrace::Error>(())
 /// ```
-pub fn ends(traces: &[Trace<'_>], given: &[ResolvedSeed], to: impl Write) -> Result<(), Error> {
+pub fn ends(report: &Report<'_, '_>, to: impl Write) -> Result<(), Error> {
     let header = [
         "policy",
         "outpoint",
         "address",
         "value_sat",
-        "tainted_sat",
+        "output_tainted_sat",
         "source",
         "source_sat",
         "hops",
+        "height",
+        "time",
         "reason",
         "detail",
     ];
-    let mut rows = Rows::start(traces, given, &header, to)?;
-    for trace in traces {
+    let mut rows = Rows::start(report, &header, to)?;
+    for trace in report.traces {
         for end in trace.ends() {
             let output = trace.view().output(end.output);
             let address = output.address().map(|address| address.to_string()).unwrap_or_default();
@@ -68,6 +66,8 @@ pub fn ends(traces: &[Trace<'_>], given: &[ResolvedSeed], to: impl Write) -> Res
                     trace.label(*source),
                     &amount.to_sat().to_string(),
                     &end.hops.to_string(),
+                    &output.tx().height().map(|height| height.to_string()).unwrap_or_default(),
+                    &output.tx().time().map(|time| time.to_string()).unwrap_or_default(),
                     end.reason.as_str(),
                     end.reason.detail().unwrap_or_default(),
                 ];
@@ -78,32 +78,29 @@ pub fn ends(traces: &[Trace<'_>], given: &[ResolvedSeed], to: impl Write) -> Res
     rows.finish()
 }
 
-/// Writes the edges: `policy, from_txid, to_txid, via, address, tainted_sat, height, time` and the run's columns. The address is the one whose
+/// Writes the edges: `policy, from_txid, to_txid, via, address, tainted_sat, to_height, to_time` and the run's columns. The address is the one whose
 /// output carried; height and time are those of the transaction it was carried into.
 ///
 /// # Errors
 ///
 /// When writing fails ([`Error::is_io`]).
 ///
-/// # Panics
-///
-/// When there is no trace.
-///
 /// # Examples
 ///
 /// ```
-/// use fundtrace::{ChainBuilder, report, spec::{self, Rule}, trace::{Options, stop}};
+/// use fundtrace::{ChainBuilder, report::{self, Report}, spec::{self, Rule}, trace::{Options, stop}};
 /// let chain = ChainBuilder::new().finish()?;
 /// let traces = spec::run(chain.view(), &[], &[Rule::Fifo], &stop::never(), &Options::default());
+/// let report = Report::new(&traces)?;
 /// let mut bytes = Vec::new();
-/// report::csv::edges(&traces, &[], &mut bytes)?;
+/// report::csv::edges(&report, &mut bytes)?;
 /// assert!(bytes.starts_with(b"policy,from_txid,to_txid"));
 /// # Ok::<(), fundtrace::Error>(())
 /// ```
-pub fn edges(traces: &[Trace<'_>], given: &[ResolvedSeed], to: impl Write) -> Result<(), Error> {
-    let header = ["policy", "from_txid", "to_txid", "via", "address", "tainted_sat", "height", "time"];
-    let mut rows = Rows::start(traces, given, &header, to)?;
-    for trace in traces {
+pub fn edges(report: &Report<'_, '_>, to: impl Write) -> Result<(), Error> {
+    let header = ["policy", "from_txid", "to_txid", "via", "address", "tainted_sat", "to_height", "to_time"];
+    let mut rows = Rows::start(report, &header, to)?;
+    for trace in report.traces {
         for carry in trace.carries() {
             let (from, into) = (trace.view().tx(carry.from), trace.view().tx(carry.to));
             let (via, address) = match carry.via {
@@ -136,8 +133,8 @@ struct Rows<W: Write> {
 }
 
 impl<W: Write> Rows<W> {
-    fn start(traces: &[Trace<'_>], given: &[ResolvedSeed], header: &[&str], to: W) -> Result<Self, Error> {
-        let manifest = Manifest::of(traces, given);
+    fn start(report: &Report<'_, '_>, header: &[&str], to: W) -> Result<Self, Error> {
+        let manifest = report.manifest();
         let options = manifest.conventions.options;
         let run = vec![
             manifest.view.as_of.map(|height| height.to_string()).unwrap_or_default(),
@@ -179,11 +176,8 @@ impl<W: Write> Rows<W> {
 
 /// Labels come from case files and tag lists, that is from strangers.
 fn defused(field: &str) -> Cow<'_, str> {
-    if field.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-        Cow::Owned(format!("'{field}"))
-    } else {
-        Cow::Borrowed(field)
-    }
+    let field = super::visible(field);
+    if field.starts_with(['=', '+', '-', '@', '\t', '\r']) { Cow::Owned(format!("'{field}")) } else { field }
 }
 
 #[cfg(test)]

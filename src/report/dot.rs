@@ -5,12 +5,10 @@
 
 use std::io::Write;
 
-use super::Manifest;
+use super::Report;
 use super::drawing::{Dot, Drawing, Line};
 use crate::error::Error;
 use crate::id::{OutputIndex, TxIndex};
-use crate::spec::ResolvedSeed;
-use crate::trace::Trace;
 
 /// Writes the traced graph of all rules as one directed graph.
 ///
@@ -18,24 +16,21 @@ use crate::trace::Trace;
 ///
 /// When writing fails ([`Error::is_io`]).
 ///
-/// # Panics
-///
-/// When there is no trace.
-///
 /// # Examples
 ///
 /// ```
-/// use fundtrace::{ChainBuilder, report, spec::{self, Rule}, trace::{Options, stop}};
+/// use fundtrace::{ChainBuilder, report::{self, Report}, spec::{self, Rule}, trace::{Options, stop}};
 /// let chain = ChainBuilder::new().finish()?;
 /// let traces = spec::run(chain.view(), &[], &[Rule::Fifo], &stop::never(), &Options::default());
+/// let report = Report::new(&traces)?;
 /// let mut bytes = Vec::new();
-/// report::dot::write(&traces, &[], &mut bytes)?;
+/// report::dot::write(&report, &mut bytes)?;
 /// assert!(String::from_utf8(bytes).unwrap().ends_with("}\n"));
 /// # Ok::<(), fundtrace::Error>(())
 /// ```
-pub fn write(traces: &[Trace<'_>], given: &[ResolvedSeed], mut to: impl Write) -> Result<(), Error> {
-    let drawing = Drawing::of(traces);
-    let manifest = serde_json::to_string(&Manifest::of(traces, given)).map_err(std::io::Error::from)?;
+pub fn write(report: &Report<'_, '_>, mut to: impl Write) -> Result<(), Error> {
+    let drawing = Drawing::of(report.traces);
+    let manifest = serde_json::to_string(&report.manifest()).map_err(std::io::Error::from)?;
     // A line comment of Graphviz ends at the line's end, and JSON on one line has none inside.
     writeln!(to, "// {manifest}\ndigraph fundtrace {{\n  rankdir=LR;\n  node [fontname=\"monospace\", fontsize=10];")?;
     for tx in &drawing.txs {

@@ -36,11 +36,8 @@ pub(super) struct Drawing<'c> {
 }
 
 impl<'c> Drawing<'c> {
-    /// # Panics
-    ///
-    /// When there is no trace.
     pub(super) fn of(traces: &[Trace<'c>]) -> Self {
-        let view = traces.first().expect("a drawing shows at least one trace").view();
+        let view = traces[0].view();
         let mut lines: BTreeMap<Line, Vec<Amount>> = BTreeMap::new();
         let mut ends: BTreeMap<OutputIndex, Vec<Reason>> = BTreeMap::new();
         let mut txs = Vec::new();
@@ -61,7 +58,7 @@ impl<'c> Drawing<'c> {
                     reasons.push(end.reason.clone());
                 }
             }
-            txs.extend(trace.nodes());
+            txs.extend_from_slice(trace.nodes());
         }
         txs.sort_unstable();
         txs.dedup();

@@ -8,11 +8,9 @@ use std::io::Write;
 use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesText, Event};
 
-use super::Manifest;
+use super::Report;
 use super::drawing::{Dot, Drawing};
 use crate::error::Error;
-use crate::spec::ResolvedSeed;
-use crate::trace::Trace;
 
 /// Writes the traced graph of all rules as one directed graph.
 ///
@@ -20,24 +18,21 @@ use crate::trace::Trace;
 ///
 /// When writing fails ([`Error::is_io`]).
 ///
-/// # Panics
-///
-/// When there is no trace.
-///
 /// # Examples
 ///
 /// ```
-/// use fundtrace::{ChainBuilder, report, spec::{self, Rule}, trace::{Options, stop}};
+/// use fundtrace::{ChainBuilder, report::{self, Report}, spec::{self, Rule}, trace::{Options, stop}};
 /// let chain = ChainBuilder::new().finish()?;
 /// let traces = spec::run(chain.view(), &[], &[Rule::Fifo], &stop::never(), &Options::default());
+/// let report = Report::new(&traces)?;
 /// let mut bytes = Vec::new();
-/// report::graphml::write(&traces, &[], &mut bytes)?;
+/// report::graphml::write(&report, &mut bytes)?;
 /// assert!(String::from_utf8(bytes).unwrap().contains("attr.name=\"fifo_sat\""));
 /// # Ok::<(), fundtrace::Error>(())
 /// ```
-pub fn write(traces: &[Trace<'_>], given: &[ResolvedSeed], to: impl Write) -> Result<(), Error> {
-    let drawing = Drawing::of(traces);
-    let manifest = serde_json::to_string(&Manifest::of(traces, given)).map_err(std::io::Error::from)?;
+pub fn write(report: &Report<'_, '_>, to: impl Write) -> Result<(), Error> {
+    let drawing = Drawing::of(report.traces);
+    let manifest = serde_json::to_string(&report.manifest()).map_err(std::io::Error::from)?;
     let mut xml = Writer::new_with_indent(to, b' ', 1);
     xml.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
     let root = xml.create_element("graphml").with_attribute(("xmlns", "http://graphml.graphdrawing.org/xmlns"));

@@ -4,7 +4,7 @@
 //!
 //! | field | meaning |
 //! |---|---|
-//! | `manifest` | what went in, under which conventions: see [`Manifest`] |
+//! | `manifest` | what went in, under which conventions: see [`Manifest`](super::Manifest) |
 //! | `runs[]` | one a rule, in the order asked for |
 //! | `.policy`, `.conserving` | the rule's name; `false` for poison, whose amounts are an upper bound |
 //! | `.seeded_sat` | the value of the seeds |
@@ -18,44 +18,104 @@
 //! | `.carries[]` | the traced graph: `from`, `to` (txids), `via` (`txid:vout`, or `fee`), `tainted_sat` |
 //! | `.fees[]`, `.burned[]`, `.displaced[]` | the rows behind the balance; a fee with a `coinbase` was carried on and is not in `fees_sat` |
 //! | `.missing[]` | what to fetch to get further: `{"tx": txid}` or `{"spender_of": outpoint}` |
-//! | `spread[]` | for each end the least and the most that any rule run puts there, and what each does |
-//! | `paths[]` | the evidence paths that were asked for, by falling amount, and the limit that was hit |
+//! | `.ends[].tag` | of a `tagged` end the whole tag: label, category, source; otherwise `null` |
+//! | `spread[]` | for each end the least and the most that any rule run is known to put there, in all and by source |
+//! | `.by_policy` | what each rule puts there, ended or carried on; `null` where a stop cut that rule before it could be seen, and then `.cut` is `true` |
+//! | `paths[]` | the evidence paths that were asked for, the widest first; how much of the taint they explain; and the limit that was hit |
 
 use std::collections::BTreeMap;
 use std::io::Write;
 
+use bitcoin::{Amount, OutPoint, Txid};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde::ser::{SerializeMap, Serializer};
 
-use super::{Manifest, spreads};
+use super::{Report, Spread};
 use crate::error::Error;
 use crate::id::{OutputIndex, SourceIndex};
-use crate::spec::ResolvedSeed;
+use crate::tag::Tag;
 use crate::taint::Part;
-use crate::trace::{Balance, End, Missing, PathLimits, Trace, Via};
+use crate::trace::{Balance, Burned, Carry, Displaced, End, FeeTaint, Missing, Path, PathLimits, Reason, Trace, Via};
 
-#[derive(Serialize)]
-struct Document {
-    manifest: Manifest,
-    runs: Vec<RunRow>,
-    spread: Vec<SpreadRow>,
-    paths: Vec<PathsRow>,
+/// Writes the result as one JSON object and a newline.
+///
+/// Rows are made as they are written, so that memory does not grow with them.
+///
+/// # Errors
+///
+/// When writing fails ([`Error::is_io`]).
+///
+/// # Examples
+///
+/// ```
+/// use fundtrace::{ChainBuilder, report::{self, Report}, spec::{self, Rule}, trace::{Options, stop}};
+/// let chain = ChainBuilder::new().finish()?;
+/// let traces = spec::run(chain.view(), &[], &[Rule::Fifo], &stop::never(), &Options::default());
+/// let mut bytes = Vec::new();
+/// report::json::write(&Report::new(&traces)?, &mut bytes)?;
+/// let value: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+/// assert_eq!(value["runs"][0]["policy"], "fifo");
+/// # Ok::<(), fundtrace::Error>(())
+/// ```
+pub fn write(report: &Report<'_, '_>, mut to: impl Write) -> Result<(), Error> {
+    serde_json::to_writer_pretty(&mut to, &Document(report)).map_err(std::io::Error::from)?;
+    to.write_all(b"\n")?;
+    Ok(())
 }
 
-#[derive(Serialize)]
-struct RunRow {
-    policy: &'static str,
-    conserving: bool,
-    seeded_sat: u64,
-    balance: BalanceRow,
-    by_source: BTreeMap<String, SourceRow>,
-    transactions: u64,
-    ends: Vec<EndRow>,
-    carries: Vec<Value>,
-    fees: Vec<Value>,
-    burned: Vec<Value>,
-    displaced: Vec<Value>,
-    missing: Vec<Value>,
+struct Document<'r, 't, 'c>(&'r Report<'t, 'c>);
+
+impl Serialize for Document<'_, '_, '_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(report) = self;
+        let explained = report.explain.iter().flat_map(|output| report.traces.iter().map(|trace| (trace, *output)));
+        let explained: Vec<_> = explained.collect();
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("manifest", &report.manifest())?;
+        map.serialize_entry("runs", &each(report.traces, Run))?;
+        map.serialize_entry("spread", &each(&report.spreads(), |spread| spread_row(report.traces, spread)))?;
+        map.serialize_entry("paths", &each(&explained, |(trace, output)| paths_row(trace, *output, report.limits)))?;
+        map.end()
+    }
+}
+
+/// A list whose rows are made one at a time.
+fn each<'t, T, R: Serialize>(items: &'t [T], row: impl Fn(&'t T) -> R + 't) -> impl Serialize + 't {
+    struct Each<'t, T, F>(&'t [T], F);
+
+    impl<'t, T, R: Serialize, F: Fn(&'t T) -> R> Serialize for Each<'t, T, F> {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            serializer.collect_seq(self.0.iter().map(&self.1))
+        }
+    }
+
+    Each(items, row)
+}
+
+struct Run<'t, 'c>(&'t Trace<'c>);
+
+impl Serialize for Run<'_, '_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(trace) = self;
+        let balance = trace.balance();
+        let by_source: BTreeMap<&str, SourceRow> =
+            trace.sources().iter().map(String::as_str).zip(trace.balances().iter().map(SourceRow::of)).collect();
+        let missing = trace.missing();
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("policy", trace.policy().name)?;
+        map.serialize_entry("conserving", &trace.policy().conserving)?;
+        map.serialize_entry("seeded_sat", &balance.seeded.to_sat())?;
+        map.serialize_entry("balance", &BalanceRow::of(&balance))?;
+        map.serialize_entry("by_source", &by_source)?;
+        map.serialize_entry("transactions", &trace.transactions())?;
+        map.serialize_entry("ends", &each(trace.ends(), |end| EndRow::of(trace, end)))?;
+        map.serialize_entry("carries", &each(trace.carries(), |carry| CarryRow::of(trace, carry)))?;
+        map.serialize_entry("fees", &each(trace.fees(), |fee| FeeRow::of(trace, fee)))?;
+        map.serialize_entry("burned", &each(trace.burned(), |burned| BurnedRow::of(trace, burned)))?;
+        map.serialize_entry("displaced", &each(trace.displaced(), |displaced| DisplacedRow::of(trace, displaced)))?;
+        map.serialize_entry("missing", &each(&missing, |missing| MissingRow::of(*missing)))?;
+        map.end()
+    }
 }
 
 #[derive(Serialize)]
@@ -67,218 +127,258 @@ struct BalanceRow {
     truncated_sat: u64,
 }
 
+impl BalanceRow {
+    fn of(balance: &Balance) -> Self {
+        Self {
+            ends_sat: balance.ends.to_sat(),
+            fees_sat: balance.fees.to_sat(),
+            burned_sat: balance.burned.to_sat(),
+            displaced_sat: balance.displaced.to_sat(),
+            truncated_sat: balance.truncated.to_sat(),
+        }
+    }
+}
+
 #[derive(Serialize)]
 struct SourceRow {
     seeded_sat: u64,
     balance: BalanceRow,
 }
 
+impl SourceRow {
+    fn of(balance: &Balance) -> Self {
+        Self { seeded_sat: balance.seeded.to_sat(), balance: BalanceRow::of(balance) }
+    }
+}
+
 #[derive(Serialize)]
-struct EndRow {
-    outpoint: String,
+struct EndRow<'t> {
+    outpoint: OutPoint,
     value_sat: u64,
     tainted_sat: u64,
-    by_source: BTreeMap<String, u64>,
+    by_source: BTreeMap<&'t str, u64>,
     hops: u32,
     reason: &'static str,
-    detail: Option<String>,
+    detail: Option<&'t str>,
+    tag: Option<&'t Tag>,
     address: Option<String>,
     script_type: Option<&'static str>,
     height: Option<u32>,
 }
 
-#[derive(Serialize)]
-struct SpreadRow {
-    outpoint: String,
-    address: Option<String>,
-    value_sat: u64,
-    least_sat: u64,
-    most_sat: u64,
-    by_policy: BTreeMap<&'static str, u64>,
-}
-
-#[derive(Serialize)]
-struct PathsRow {
-    policy: &'static str,
-    to: String,
-    limit_hit: Option<&'static str>,
-    paths: Vec<PathRow>,
-}
-
-#[derive(Serialize)]
-struct PathRow {
-    source: String,
-    amount_sat: u64,
-    steps: Vec<Value>,
-    explanation: String,
-}
-
-/// Writes the result as one JSON object and a newline. `explain` names outputs whose evidence paths are wanted.
-///
-/// # Errors
-///
-/// When writing fails ([`Error::is_io`]).
-///
-/// # Panics
-///
-/// When there is no trace.
-///
-/// # Examples
-///
-/// ```
-/// use fundtrace::{ChainBuilder, report, spec::{self, Rule}, trace::{Options, stop}};
-/// let chain = ChainBuilder::new().finish()?;
-/// let traces = spec::run(chain.view(), &[], &[Rule::Fifo], &stop::never(), &Options::default());
-/// let mut bytes = Vec::new();
-/// report::json::write(&traces, &[], &[], &mut bytes)?;
-/// let value: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
-/// assert_eq!(value["runs"][0]["policy"], "fifo");
-/// # Ok::<(), fundtrace::Error>(())
-/// ```
-pub fn write(
-    traces: &[Trace<'_>],
-    given: &[ResolvedSeed],
-    explain: &[OutputIndex],
-    mut to: impl Write,
-) -> Result<(), Error> {
-    let document = Document {
-        manifest: Manifest::of(traces, given),
-        runs: traces.iter().map(run).collect(),
-        spread: spread(traces),
-        paths: explain.iter().flat_map(|output| traces.iter().map(|trace| paths(trace, *output))).collect(),
-    };
-    serde_json::to_writer_pretty(&mut to, &document).map_err(std::io::Error::from)?;
-    to.write_all(b"\n")?;
-    Ok(())
-}
-
-fn run(trace: &Trace<'_>) -> RunRow {
-    let view = trace.view();
-    let txid = |tx| view.tx(tx).txid().to_string();
-    let outpoint = |output| view.output(output).outpoint().to_string();
-    let balance = trace.balance();
-    let by_source = trace.sources().iter().zip(trace.balances()).map(|(label, balance)| {
-        (label.clone(), SourceRow { seeded_sat: balance.seeded.to_sat(), balance: balance_row(&balance) })
-    });
-    let via = |via| match via {
-        Via::Output(output) => outpoint(output),
-        Via::Fee(_) => "fee".to_owned(),
-    };
-    RunRow {
-        policy: trace.policy().name,
-        conserving: trace.policy().conserving,
-        seeded_sat: balance.seeded.to_sat(),
-        balance: balance_row(&balance),
-        by_source: by_source.collect(),
-        transactions: trace.transactions(),
-        ends: trace.ends().iter().map(|end| end_row(trace, end)).collect(),
-        carries: trace
-            .carries()
-            .iter()
-            .map(|carry| json!({"from": txid(carry.from), "to": txid(carry.to), "via": via(carry.via), "tainted_sat": carry.amount.to_sat()}))
-            .collect(),
-        fees: trace
-            .fees()
-            .iter()
-            .map(|fee| json!({"tx": txid(fee.tx), "tainted_sat": fee.amount.to_sat(), "by_source": by_label(trace, &fee.parts), "coinbase": fee.coinbase.map(txid)}))
-            .collect(),
-        burned: trace
-            .burned()
-            .iter()
-            .map(|burned| json!({"tx": txid(burned.tx), "outpoint": burned.output.map(outpoint), "tainted_sat": burned.amount.to_sat(), "by_source": by_label(trace, &burned.parts)}))
-            .collect(),
-        displaced: trace
-            .displaced()
-            .iter()
-            .map(|displaced| json!({"outpoint": outpoint(displaced.output), "by": trace.label(displaced.by), "tainted_sat": displaced.amount.to_sat(), "by_source": by_label(trace, &displaced.parts)}))
-            .collect(),
-        missing: trace.missing().into_iter().map(missing_row).collect(),
+impl<'t> EndRow<'t> {
+    fn of(trace: &'t Trace<'_>, end: &'t End) -> Self {
+        let output = trace.view().output(end.output);
+        let tag = match &end.reason {
+            Reason::Tagged(tag) => Some(&**tag),
+            _ => None,
+        };
+        Self {
+            outpoint: output.outpoint(),
+            value_sat: output.value().map_or(0, Amount::to_sat),
+            tainted_sat: end.amount.to_sat(),
+            by_source: end.by_source.iter().map(|(of, amount)| (trace.label(*of), amount.to_sat())).collect(),
+            hops: end.hops,
+            reason: end.reason.as_str(),
+            detail: end.reason.detail(),
+            tag,
+            address: output.address().map(|address| address.to_string()),
+            script_type: output.script_type().map(|kind| kind.as_str()),
+            height: output.tx().height().map(crate::BlockHeight::to_u32),
+        }
     }
 }
 
-fn balance_row(balance: &Balance) -> BalanceRow {
-    BalanceRow {
-        ends_sat: balance.ends.to_sat(),
-        fees_sat: balance.fees.to_sat(),
-        burned_sat: balance.burned.to_sat(),
-        displaced_sat: balance.displaced.to_sat(),
-        truncated_sat: balance.truncated.to_sat(),
+#[derive(Serialize)]
+struct CarryRow {
+    from: Txid,
+    to: Txid,
+    via: String,
+    tainted_sat: u64,
+}
+
+impl CarryRow {
+    fn of(trace: &Trace<'_>, carry: &Carry) -> Self {
+        let view = trace.view();
+        let via = match carry.via {
+            Via::Output(output) => view.output(output).outpoint().to_string(),
+            Via::Fee(_) => "fee".to_owned(),
+        };
+        Self { from: view.tx(carry.from).txid(), to: view.tx(carry.to).txid(), via, tainted_sat: carry.amount.to_sat() }
     }
 }
 
-fn end_row(trace: &Trace<'_>, end: &End) -> EndRow {
-    let output = trace.view().output(end.output);
-    let label = |(source, amount): &(SourceIndex, bitcoin::Amount)| (trace.label(*source).to_owned(), amount.to_sat());
-    EndRow {
-        outpoint: output.outpoint().to_string(),
-        value_sat: output.value().map_or(0, bitcoin::Amount::to_sat),
-        tainted_sat: end.amount.to_sat(),
-        by_source: end.by_source.iter().map(label).collect(),
-        hops: end.hops,
-        reason: end.reason.as_str(),
-        detail: end.reason.detail().map(str::to_owned),
-        address: output.address().map(|address| address.to_string()),
-        script_type: output.script_type().map(|kind| kind.as_str()),
-        height: output.tx().height().map(crate::BlockHeight::to_u32),
+#[derive(Serialize)]
+struct FeeRow<'t> {
+    tx: Txid,
+    tainted_sat: u64,
+    by_source: BTreeMap<&'t str, u64>,
+    coinbase: Option<Txid>,
+}
+
+impl<'t> FeeRow<'t> {
+    fn of(trace: &'t Trace<'_>, fee: &FeeTaint) -> Self {
+        let txid = |tx| trace.view().tx(tx).txid();
+        Self {
+            tx: txid(fee.tx),
+            tainted_sat: fee.amount.to_sat(),
+            by_source: by_label(trace, &fee.parts),
+            coinbase: fee.coinbase.map(txid),
+        }
     }
 }
 
-fn by_label(trace: &Trace<'_>, parts: &[Part]) -> BTreeMap<String, u64> {
+#[derive(Serialize)]
+struct BurnedRow<'t> {
+    tx: Txid,
+    outpoint: Option<OutPoint>,
+    tainted_sat: u64,
+    by_source: BTreeMap<&'t str, u64>,
+}
+
+impl<'t> BurnedRow<'t> {
+    fn of(trace: &'t Trace<'_>, burned: &Burned) -> Self {
+        Self {
+            tx: trace.view().tx(burned.tx).txid(),
+            outpoint: burned.output.map(|output| trace.view().output(output).outpoint()),
+            tainted_sat: burned.amount.to_sat(),
+            by_source: by_label(trace, &burned.parts),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct DisplacedRow<'t> {
+    outpoint: OutPoint,
+    by: &'t str,
+    tainted_sat: u64,
+    by_source: BTreeMap<&'t str, u64>,
+}
+
+impl<'t> DisplacedRow<'t> {
+    fn of(trace: &'t Trace<'_>, displaced: &Displaced) -> Self {
+        Self {
+            outpoint: trace.view().output(displaced.output).outpoint(),
+            by: trace.label(displaced.by),
+            tainted_sat: displaced.amount.to_sat(),
+            by_source: by_label(trace, &displaced.parts),
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum MissingRow {
+    Tx(Txid),
+    SpenderOf(OutPoint),
+}
+
+impl MissingRow {
+    fn of(missing: Missing) -> Self {
+        match missing {
+            Missing::Tx(txid) => Self::Tx(txid),
+            Missing::SpenderOf(outpoint) => Self::SpenderOf(outpoint),
+        }
+    }
+}
+
+fn by_label<'t>(trace: &'t Trace<'_>, parts: &[Part]) -> BTreeMap<&'t str, u64> {
     let mut sums = BTreeMap::new();
     for part in parts {
-        *sums.entry(trace.label(part.source).to_owned()).or_insert(0) += part.amount.to_sat();
+        *sums.entry(trace.label(part.source)).or_insert(0) += part.amount.to_sat();
     }
     sums
 }
 
-fn missing_row(missing: Missing) -> Value {
-    match missing {
-        Missing::Tx(txid) => json!({"tx": txid.to_string()}),
-        Missing::SpenderOf(outpoint) => json!({"spender_of": outpoint.to_string()}),
+#[derive(Serialize)]
+struct SpreadRow<'t> {
+    outpoint: OutPoint,
+    address: Option<String>,
+    value_sat: u64,
+    least_sat: u64,
+    most_sat: u64,
+    cut: bool,
+    by_policy: BTreeMap<&'static str, Option<u64>>,
+    by_source: BTreeMap<&'t str, LeastMost>,
+}
+
+#[derive(Serialize)]
+struct LeastMost {
+    least_sat: u64,
+    most_sat: u64,
+}
+
+fn spread_row<'t>(traces: &'t [Trace<'_>], spread: &Spread) -> SpreadRow<'t> {
+    let output = traces[0].view().output(spread.output);
+    let names = traces.iter().map(|trace| trace.policy().name);
+    let amounts = spread.by_rule.iter().map(|arrived| arrived.amount().map(Amount::to_sat));
+    let sources = traces[0].sources().iter().enumerate().map(|(at, label)| {
+        let (least, most) = spread.of_source(SourceIndex::of(at));
+        (label.as_str(), LeastMost { least_sat: least.to_sat(), most_sat: most.to_sat() })
+    });
+    SpreadRow {
+        outpoint: output.outpoint(),
+        address: output.address().map(|address| address.to_string()),
+        value_sat: output.value().map_or(0, Amount::to_sat),
+        least_sat: spread.least().to_sat(),
+        most_sat: spread.most().to_sat(),
+        cut: spread.is_cut(),
+        by_policy: names.zip(amounts).collect(),
+        by_source: sources.filter(|(_, spread)| spread.most_sat > 0).collect(),
     }
 }
 
-fn spread(traces: &[Trace<'_>]) -> Vec<SpreadRow> {
-    let Some(first) = traces.first() else { return Vec::new() };
-    let row = |spread: super::Spread| {
-        let output = first.view().output(spread.output);
-        let names = traces.iter().map(|trace| trace.policy().name);
-        SpreadRow {
-            outpoint: output.outpoint().to_string(),
-            address: output.address().map(|address| address.to_string()),
-            value_sat: output.value().map_or(0, bitcoin::Amount::to_sat),
-            least_sat: spread.least().to_sat(),
-            most_sat: spread.most().to_sat(),
-            by_policy: names.zip(spread.amounts.iter().map(|amount| amount.to_sat())).collect(),
-        }
-    };
-    spreads(traces).into_iter().map(row).collect()
+#[derive(Serialize)]
+struct PathsRow<'t> {
+    policy: &'static str,
+    to: OutPoint,
+    tainted_sat: u64,
+    /// Not under poison, whose paths overlap.
+    explained_sat: Option<u64>,
+    limit_hit: Option<&'static str>,
+    paths: Vec<PathRow<'t>>,
 }
 
-fn paths(trace: &Trace<'_>, output: OutputIndex) -> PathsRow {
+#[derive(Serialize)]
+struct PathRow<'t> {
+    source: &'t str,
+    amount_sat: u64,
+    steps: Vec<StepRow>,
+    explanation: String,
+}
+
+#[derive(Serialize)]
+struct StepRow {
+    outpoint: OutPoint,
+    tainted_sat: u64,
+    fee_of: Option<Txid>,
+    certain: bool,
+}
+
+fn paths_row<'t>(trace: &'t Trace<'_>, output: OutputIndex, limits: PathLimits) -> PathsRow<'t> {
     let view = trace.view();
-    let found = trace.paths(output, PathLimits::default());
-    let step = |step: &crate::trace::PathStep| {
-        json!({
-            "outpoint": view.output(step.output).outpoint().to_string(),
-            "tainted_sat": step.tainted.to_sat(),
-            "fee_of": step.fee_of.map(|tx| view.tx(tx).txid().to_string()),
-            "certain": step.certain,
-        })
+    let found = trace.paths(output, limits);
+    let row = |path: &Path| PathRow {
+        source: trace.label(path.source),
+        amount_sat: path.amount.to_sat(),
+        steps: path
+            .steps
+            .iter()
+            .map(|step| StepRow {
+                outpoint: view.output(step.output).outpoint(),
+                tainted_sat: step.tainted.to_sat(),
+                fee_of: step.fee_of.map(|tx| view.tx(tx).txid()),
+                certain: step.certain,
+            })
+            .collect(),
+        explanation: path.explain(trace).to_string(),
     };
     PathsRow {
         policy: trace.policy().name,
-        to: view.output(output).outpoint().to_string(),
+        to: view.output(output).outpoint(),
+        tainted_sat: found.tainted.to_sat(),
+        explained_sat: trace.policy().conserving.then(|| found.explained().to_sat()),
         limit_hit: found.hit.map(|limit| limit.as_str()),
-        paths: found
-            .paths
-            .iter()
-            .map(|path| PathRow {
-                source: trace.label(path.source).to_owned(),
-                amount_sat: path.amount.to_sat(),
-                steps: path.steps.iter().map(step).collect(),
-                explanation: path.explain(trace).to_string(),
-            })
-            .collect(),
+        paths: found.paths.iter().map(row).collect(),
     }
 }

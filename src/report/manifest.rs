@@ -5,20 +5,21 @@ use std::collections::BTreeMap;
 use bitcoin::hashes::{Hash, sha256};
 use serde::Serialize;
 
+use super::Report;
 use crate::chain::Counts;
 use crate::id::BlockHeight;
 use crate::spec::{self, ResolvedSeed};
-use crate::trace::{Options, Policy, Trace};
+use crate::trace::{Options, Policy};
 
 /// What went into a run: enough to repeat it, and to tell whether two runs had the same facts.
 ///
 /// # Examples
 ///
 /// ```
-/// use fundtrace::{ChainBuilder, report::Manifest, spec::{self, Rule}, trace::{Options, stop}};
+/// use fundtrace::{ChainBuilder, report::Report, spec::{self, Rule}, trace::{Options, stop}};
 /// let chain = ChainBuilder::new().finish()?;
 /// let traces = spec::run(chain.view(), &[], &[Rule::Fifo], &stop::never(), &Options::default());
-/// let manifest = Manifest::of(&traces, &[]);
+/// let manifest = Report::new(&traces)?.manifest();
 /// let json = serde_json::to_value(&manifest).unwrap();
 /// assert_eq!(json["conventions"]["fees"], "drop");
 /// assert_eq!(json["input"]["sha256"].as_str().unwrap().len(), 64);
@@ -34,7 +35,7 @@ pub struct Manifest {
     /// The network's name.
     pub network: &'static str,
     /// The facts.
-    pub input: Input,
+    pub input: Facts,
     /// What of them was seen.
     pub view: Seen,
     /// The rules, with what is needed to repeat them.
@@ -45,6 +46,8 @@ pub struct Manifest {
     pub stop: String,
     /// What was called stolen, as it was given and what it stands for.
     pub seeds: Vec<Given>,
+    /// Seeds that could not be used: outputs that the view does not show, or whose value nobody told.
+    pub unseeded: Vec<String>,
 }
 
 /// The facts that went in. The counts say how well they are known: a txid is proven by its transaction's bytes, a
@@ -55,7 +58,7 @@ pub struct Manifest {
 /// See [`Manifest`].
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
-pub struct Input {
+pub struct Facts {
     /// [`Chain::digest`](crate::Chain::digest) of the facts.
     pub sha256: String,
     /// How many of each kind.
@@ -125,26 +128,20 @@ impl Manifest {
     /// # Examples
     ///
     /// ```
-    /// use fundtrace::{ChainBuilder, report::Manifest, spec::{self, Rule}, trace::{Options, stop}};
+    /// use fundtrace::{ChainBuilder, report::Report, spec::{self, Rule}, trace::{Options, stop}};
     /// let chain = ChainBuilder::new().finish()?;
     /// let run = |rule| spec::run(chain.view(), &[], &[rule], &stop::never(), &Options::default());
-    /// let hash = |rule| Manifest::of(&run(rule), &[]).sha256();
-    /// assert_eq!(hash(Rule::Fifo), hash(Rule::Fifo));
-    /// assert_ne!(hash(Rule::Fifo), hash(Rule::Lifo));
+    /// let (fifo, lifo) = (run(Rule::Fifo), run(Rule::Lifo));
+    /// assert_ne!(Report::new(&fifo)?.manifest().sha256(), Report::new(&lifo)?.manifest().sha256());
     /// # Ok::<(), fundtrace::Error>(())
     /// ```
     pub fn sha256(&self) -> sha256::Hash {
         sha256::Hash::hash(serde_json::to_string(self).expect("a manifest is plain data").as_bytes())
     }
 
-    /// Describes the run that made these traces. `given` tells how the seeds were written, where they were; otherwise they
-    /// are listed by output.
-    ///
-    /// # Panics
-    ///
-    /// When there is no trace.
-    pub fn of(traces: &[Trace<'_>], given: &[ResolvedSeed]) -> Self {
-        let first = traces.first().expect("a manifest describes at least one trace");
+    pub(super) fn of(report: &Report<'_, '_>) -> Self {
+        let (traces, given) = (report.traces, report.given);
+        let first = &traces[0];
         let view = first.view();
         let value = |output| view.output(output).value().map_or(0, bitcoin::Amount::to_sat);
         let name = |output| view.output(output).outpoint().to_string();
@@ -170,7 +167,7 @@ impl Manifest {
             fundtrace: env!("CARGO_PKG_VERSION"),
             format: 1,
             network: spec::network_name(view.network()),
-            input: Input {
+            input: Facts {
                 sha256: view.chain().digest().to_string(),
                 counts: view.chain().counts(),
                 complete: view.chain().complete(),
@@ -189,6 +186,7 @@ impl Manifest {
             },
             stop: first.stop().to_owned(),
             seeds,
+            unseeded: first.unseeded().iter().map(|output| name(*output)).collect(),
         }
     }
 }

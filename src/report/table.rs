@@ -5,16 +5,18 @@ use std::io::Write;
 use bitcoin::Amount;
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 
-use super::{Manifest, Spread, spreads};
+use super::{Arrived, Manifest, Report, Spread, visible};
 use crate::chain::Counts;
 use crate::error::Error;
 use crate::id::OutputIndex;
-use crate::spec::ResolvedSeed;
 use crate::taint::Origin;
 use crate::trace::{Fees, PathLimits, Paths, Reason, Trace};
 
 /// How many ends are shown; the rest is counted.
 const ENDS_MAX: usize = 40;
+
+/// How many sources of an end are shown; the rest is hinted at.
+const SOURCES_MAX: usize = 4;
 
 /// Writes the balance sheets, the ends with the spread between the rules, and evidence paths: to the outputs of `explain`, and without
 /// any to the end that holds the most.
@@ -25,31 +27,24 @@ const ENDS_MAX: usize = 40;
 ///
 /// When writing fails ([`Error::is_io`]).
 ///
-/// # Panics
-///
-/// When there is no trace.
-///
 /// # Examples
 ///
 /// ```
-/// use fundtrace::{ChainBuilder, report, spec::{self, Rule}, trace::{Options, stop}};
+/// use fundtrace::{ChainBuilder, report::{self, Report}, spec::{self, Rule}, trace::{Options, stop}};
 /// let chain = ChainBuilder::new().finish()?;
 /// let traces = spec::run(chain.view(), &[], &[Rule::Fifo], &stop::never(), &Options::default());
+/// let report = Report::new(&traces)?;
 /// let mut bytes = Vec::new();
-/// report::table::write(&traces, &[], &[], &mut bytes)?;
+/// report::table::write(&report, &mut bytes)?;
 /// assert!(String::from_utf8(bytes).unwrap().contains("Balance"));
 /// # Ok::<(), fundtrace::Error>(())
 /// ```
-pub fn write(
-    traces: &[Trace<'_>],
-    given: &[ResolvedSeed],
-    explain: &[OutputIndex],
-    mut to: impl Write,
-) -> Result<(), Error> {
-    let manifest = Manifest::of(traces, given);
-    head(&manifest, &mut to)?;
+pub fn write(report: &Report<'_, '_>, mut to: impl Write) -> Result<(), Error> {
+    let (traces, explain) = (report.traces, report.explain);
+    head(&report.manifest(), &mut to)?;
     balances(traces, &mut to)?;
-    let mut ends = spreads(traces);
+    fees_note(traces, &mut to)?;
+    let mut ends = report.spreads();
     // The sort is stable, so equals stay in chain order.
     ends.sort_by_key(|end| std::cmp::Reverse((end.most(), end.least())));
     if ends.is_empty() {
@@ -58,11 +53,11 @@ pub fn write(
         end_table(traces, &ends, &mut to)?;
     }
     for output in explain {
-        evidence(&traces.iter().collect::<Vec<_>>(), *output, &mut to)?;
+        evidence(&traces.iter().collect::<Vec<_>>(), *output, report.limits, &mut to)?;
     }
     if let (true, Some(end)) = (explain.is_empty(), ends.first()) {
-        evidence(&[telling(traces)], end.output, &mut to)?;
-        writeln!(to, "For another output or every rule ask for that output's evidence by name.")?;
+        evidence(&[telling(traces)], end.output, report.limits.paths(3), &mut to)?;
+        writeln!(to, "For another output, or under every rule, name it (--explain TXID:VOUT on the command line).")?;
     }
     missing(traces, &mut to)
 }
@@ -82,14 +77,17 @@ fn head(manifest: &Manifest, to: &mut impl Write) -> Result<(), Error> {
         writeln!(to, "        left out, its height is unknown: {txid}")?;
     }
     for seed in &manifest.seeds {
-        let label = if seed.label == seed.given { String::new() } else { format!("{}: ", seed.label) };
-        writeln!(to, "seed    {label}{}", seed.given)?;
+        let label = if seed.label == seed.given { String::new() } else { format!("{}: ", visible(&seed.label)) };
+        writeln!(to, "seed    {label}{}", visible(&seed.given))?;
         for outpoint in &seed.left_out {
             writeln!(to, "        left out, its height is unknown: {outpoint}")?;
         }
         for (outpoint, sat) in &seed.outputs {
             writeln!(to, "        {outpoint}  {} sat", grouped(*sat))?;
         }
+    }
+    for outpoint in &manifest.unseeded {
+        writeln!(to, "seed    NOT USED, it is not in view or its value is unknown: {outpoint}")?;
     }
     let options = manifest.conventions.options;
     let order = match options.fees {
@@ -121,6 +119,24 @@ fn balances(traces: &[Trace<'_>], to: &mut impl Write) -> Result<(), Error> {
     Ok(())
 }
 
+/// Fees that were asked to be followed and could not be.
+fn fees_note(traces: &[Trace<'_>], to: &mut impl Write) -> Result<(), Error> {
+    if traces[0].options().fees != Fees::Coinbase {
+        return Ok(());
+    }
+    for trace in traces {
+        let stuck = trace.fees().iter().filter(|fee| fee.coinbase.is_none()).count();
+        if stuck > 0 {
+            let (name, all) = (trace.policy().name, trace.fees().len());
+            writeln!(
+                to,
+                "{name}: {stuck} of {all} tainted fees were not followed, because their blocks are not here whole"
+            )?;
+        }
+    }
+    Ok(())
+}
+
 fn end_table(traces: &[Trace<'_>], ends: &[Spread], to: &mut impl Write) -> Result<(), Error> {
     let mut table = table(&["Where it ends", "value", "least", "most", "by rule"]);
     for end in ends.iter().take(ENDS_MAX) {
@@ -128,8 +144,8 @@ fn end_table(traces: &[Trace<'_>], ends: &[Spread], to: &mut impl Write) -> Resu
         let address = output.address().map_or("no address".to_owned(), |address| address.to_string());
         let place = format!("{}\n{address}\n{}", output.outpoint(), reasons(traces, end.output));
         let names = traces.iter().map(|trace| trace.policy().name);
-        let each = names.zip(&end.amounts).map(|(name, amount)| format!("{name} {}", grouped(amount.to_sat())));
-        let agreed = traces.len() > 1 && end.least() == end.most();
+        let each = names.zip(&end.by_rule).map(|(name, arrived)| format!("{name} {}", arrived_text(traces, arrived)));
+        let agreed = traces.len() > 1 && end.is_agreed();
         let by_rule = if agreed { "every rule the same".to_owned() } else { each.collect::<Vec<_>>().join("\n") };
         table.add_row(vec![
             Cell::new(place),
@@ -142,6 +158,15 @@ fn end_table(traces: &[Trace<'_>], ends: &[Spread], to: &mut impl Write) -> Resu
     writeln!(to, "\n{table}")?;
     if ends.len() > ENDS_MAX {
         writeln!(to, "{} more ends are not shown; every format but this one has them all", ends.len() - ENDS_MAX)?;
+    }
+    if let (Some(height), true) = (traces[0].view().height(), unknown_spender(traces)) {
+        writeln!(to, "unknown_spender: up to height {height} nothing here spends it; later spends are not looked at.")?;
+    }
+    if ends.iter().any(Spread::is_cut) {
+        writeln!(
+            to,
+            "A stop cut some rules and not others: there least and most speak only for the rules that were followed."
+        )?;
     }
     if traces.len() > 1 {
         writeln!(to, "No rule is truer than another: the spread between least and most is the result.")?;
@@ -156,17 +181,48 @@ fn end_table(traces: &[Trace<'_>], ends: &[Spread], to: &mut impl Write) -> Resu
     Ok(())
 }
 
+fn unknown_spender(traces: &[Trace<'_>]) -> bool {
+    traces.iter().flat_map(Trace::ends).any(|end| end.reason == Reason::UnknownSpender)
+}
+
+/// How much a rule puts at an end, and whose it is where there are several sources.
+fn arrived_text(traces: &[Trace<'_>], arrived: &Arrived) -> String {
+    let (amount, by_source, more) = match arrived {
+        Arrived::Ended(amount, by_source) => (amount, by_source, ""),
+        Arrived::WentOn(amount, by_source) => (amount, by_source, ", went on"),
+        Arrived::Nothing => return "0".to_owned(),
+        Arrived::Cut => return "not followed here".to_owned(),
+    };
+    let mut text = grouped(amount.to_sat());
+    if traces[0].sources().len() > 1 {
+        let shares = by_source.iter().take(SOURCES_MAX);
+        let shares =
+            shares.map(|(source, amount)| format!("{} {}", traces[0].label(*source), grouped(amount.to_sat())));
+        let dots = if by_source.len() > SOURCES_MAX { ", ..." } else { "" };
+        text = format!("{text} ({}{dots})", visible(&shares.collect::<Vec<_>>().join(", ")));
+    }
+    text + more
+}
+
 /// The reasons and least hops that the rules give for an end.
 fn reasons(traces: &[Trace<'_>], output: OutputIndex) -> String {
     let ends = traces.iter().filter_map(|trace| {
         let at = trace.ends().binary_search_by_key(&output, |end| end.output).ok()?;
         Some(&trace.ends()[at])
     });
-    let mut reasons: Vec<&Reason> = ends.clone().map(|end| &end.reason).collect();
-    reasons.dedup();
+    let mut reasons: Vec<String> = Vec::new();
+    for end in ends.clone() {
+        let reason = match &end.reason {
+            Reason::Tagged(tag) if !tag.source.is_empty() => format!("{}, says {}", end.reason, tag.source),
+            reason => reason.to_string(),
+        };
+        if !reasons.contains(&reason) {
+            reasons.push(reason);
+        }
+    }
     let hops = ends.map(|end| end.hops).min().unwrap_or(0);
-    let reasons: Vec<String> = reasons.into_iter().map(Reason::to_string).collect();
-    format!("{}, {hops} hops", reasons.join(", "))
+    let unit = if hops == 1 { "hop" } else { "hops" };
+    format!("{}, {hops} {unit}", visible(&reasons.join(", ")))
 }
 
 /// The trace whose evidence says most: one that keeps the order of satoshis, or else one that conserves.
@@ -176,19 +232,23 @@ fn telling<'t, 'c>(traces: &'t [Trace<'c>]) -> &'t Trace<'c> {
     traces.iter().find(ordered).or_else(|| traces.iter().find(conserving)).unwrap_or(&traces[0])
 }
 
-fn evidence(shown: &[&Trace<'_>], output: OutputIndex, to: &mut impl Write) -> Result<(), Error> {
+fn evidence(shown: &[&Trace<'_>], output: OutputIndex, limits: PathLimits, to: &mut impl Write) -> Result<(), Error> {
     let Some(first) = shown.first() else { return Ok(()) };
     writeln!(to, "\nHow taint came to {}", first.view().output(output).outpoint())?;
     for trace in shown {
-        let Paths { paths, hit, .. } = trace.paths(output, PathLimits::default().paths(3));
+        let found = trace.paths(output, limits);
+        let Paths { paths, hit, .. } = &found;
         if paths.is_empty() {
             writeln!(to, "  under {} none came", trace.policy().name)?;
         }
-        for path in &paths {
+        for path in paths {
             writeln!(to, "  {}", path.explain(trace).to_string().replace('\n', "\n  "))?;
         }
-        if let Some(limit) = hit {
-            writeln!(to, "  (there is more: the search stopped at its limit of {})", limit.as_str())?;
+        if hit.is_some() && trace.policy().conserving {
+            let (explained, tainted) = (found.explained().to_sat(), found.tainted.to_sat());
+            writeln!(to, "  (there are more ways: these explain {} of {} sat)", grouped(explained), grouped(tainted))?;
+        } else if hit.is_some() {
+            writeln!(to, "  (there are more ways)")?;
         }
     }
     Ok(())

@@ -139,9 +139,7 @@ pub fn read(reader: impl BufRead) -> impl Iterator<Item = Result<NewTx, Error>> 
                 Ok(Answer::Many(txs)) => pending = txs.into_iter(),
                 Err(error) => {
                     failed = true;
-                    let at = At::Line(crate::id::number(error.line()));
-                    let expected = "Esplora transactions";
-                    return Some(Err(SourceError::Json { at, expected, error }.into()));
+                    return Some(Err(SourceError::json(None, "Esplora transactions", &error).into()));
                 }
             }
         }

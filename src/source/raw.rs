@@ -89,7 +89,7 @@ impl<R: BufRead> Lines<R> {
                 Ok(0) => return None,
                 Ok(_) if bytes.iter().all(u8::is_ascii_whitespace) => {}
                 Ok(_) => {
-                    let tx = parse(at, &bytes);
+                    let tx = parse(self.number, &bytes);
                     self.failed = tx.is_err();
                     return Some(tx.map_err(Error::from));
                 }
@@ -103,9 +103,12 @@ impl<R: BufRead> Lines<R> {
     }
 }
 
-fn parse(at: At, bytes: &[u8]) -> Result<NewTx, SourceError> {
+fn parse(number: u64, bytes: &[u8]) -> Result<NewTx, SourceError> {
+    let at = At::Line(number);
     let expected = "an object with txid, height, time, hex and prevouts";
-    let parsed: Line = serde_json::from_slice(bytes).map_err(|error| SourceError::Json { at, expected, error })?;
+    // Without the newline: an end that comes too early would else stand on the next line, in no column.
+    let parsed: Line = serde_json::from_slice(bytes.trim_ascii_end())
+        .map_err(|error| SourceError::json(Some(number), expected, &error))?;
     let txid = parsed.txid;
     let tx: Transaction = deserialize_hex(&parsed.hex).map_err(|error| SourceError::Hex { at, txid, error })?;
     let mut record = NewTx::from_transaction(&tx);

@@ -1,12 +1,14 @@
 //! Case files: everything a run needs, in one place.
 
 use bitcoin::address::NetworkUnchecked;
-use bitcoin::{Address, Amount, Network};
+use bitcoin::{Address, Amount, Network, ScriptBuf};
 use serde::{Deserialize, Serialize};
 
-use super::{Rule, SeedSpec, network};
+use super::{Rule, SeedSpec, heights, network, network_name};
 use crate::error::{Error, SpecError};
 use crate::id::BlockHeight;
+#[cfg(feature = "toml")]
+use crate::id::number;
 use crate::source::Form;
 use crate::tag::{Tag, Tags};
 use crate::trace::stop::{self, Stop};
@@ -46,6 +48,9 @@ pub struct Case {
     pub from: Option<Form>,
     /// The network; mainnet when not given.
     pub network: Option<String>,
+    /// The first and the last of the blocks of which every transaction is in the inputs; see
+    /// [`ChainBuilder::complete`](crate::ChainBuilder::complete).
+    pub complete: Option<(u32, u32)>,
     /// The rules by name, or `all`; all when not given.
     pub policies: Vec<String>,
     /// The height as of which to look.
@@ -70,7 +75,13 @@ pub struct Case {
 ///
 /// # Examples
 ///
-/// See [`Case`].
+/// ```
+/// use fundtrace::spec::{Case, SeedEntry};
+/// let mut case = Case::default();
+/// case.seed.push(SeedEntry::new("ab".repeat(32)).label("ransom"));
+/// assert_eq!(case.seeds()?[0].label(), "ransom");
+/// # Ok::<(), fundtrace::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
@@ -81,6 +92,20 @@ pub struct SeedEntry {
     pub label: Option<String>,
 }
 
+impl SeedEntry {
+    /// Makes an entry without a label.
+    pub fn new(at: impl Into<String>) -> Self {
+        Self { at: at.into(), label: None }
+    }
+
+    /// Names the source.
+    #[must_use]
+    pub fn label(mut self, label: impl Into<String>) -> Self {
+        self.label = Some(label.into());
+        self
+    }
+}
+
 /// A tag in a case file.
 ///
 /// # Examples
@@ -88,7 +113,7 @@ pub struct SeedEntry {
 /// ```
 /// # #[cfg(feature = "toml")] {
 /// use fundtrace::bitcoin::{Address, Network, PubkeyHash, hashes::Hash};
-/// use fundtrace::spec::Case;
+/// use fundtrace::spec::{Case, TagEntry};
 /// let address = Address::p2pkh(PubkeyHash::hash(b"a key"), Network::Bitcoin);
 /// let case = Case::from_toml(&format!(r#"
 ///     [[tag]]
@@ -96,6 +121,7 @@ pub struct SeedEntry {
 ///     label = "Example Exchange"
 ///     source = "court filing"
 /// "#))?;
+/// assert_eq!(case.tag[0], TagEntry::new(address.to_string(), "Example Exchange").source("court filing"));
 /// assert_eq!(case.tags(Network::Bitcoin)?.len(), 1);
 /// assert!(case.tags(Network::Testnet).unwrap_err().is_spec());
 /// # }
@@ -117,15 +143,76 @@ pub struct TagEntry {
     pub source: String,
 }
 
+impl TagEntry {
+    /// Makes an entry of no category that nobody vouches for.
+    pub fn new(address: impl Into<String>, label: impl Into<String>) -> Self {
+        Self { address: address.into(), label: label.into(), category: String::new(), source: String::new() }
+    }
+
+    /// Says what kind of service or actor it is.
+    #[must_use]
+    pub fn category(mut self, category: impl Into<String>) -> Self {
+        self.category = category.into();
+        self
+    }
+
+    /// Says who says so.
+    #[must_use]
+    pub fn source(mut self, source: impl Into<String>) -> Self {
+        self.source = source.into();
+        self
+    }
+
+    /// Returns the script of the address and the tag, as [`Tags::insert`] takes them.
+    ///
+    /// # Errors
+    ///
+    /// When the address cannot be read or is of another network ([`Error::is_spec`]).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fundtrace::bitcoin::{Address, Network, PubkeyHash, hashes::Hash};
+    /// use fundtrace::spec::TagEntry;
+    /// let address = Address::p2pkh(PubkeyHash::hash(b"a key"), Network::Bitcoin);
+    /// let entry = TagEntry::new(address.to_string(), "Example Exchange");
+    /// assert_eq!(entry.resolve(Network::Bitcoin)?.0, address.script_pubkey());
+    /// let error = entry.resolve(Network::Signet).unwrap_err();
+    /// assert!(error.to_string().contains("is an address of another network than signet"));
+    /// # Ok::<(), fundtrace::Error>(())
+    /// ```
+    pub fn resolve(&self, network: Network) -> Result<(ScriptBuf, Tag), Error> {
+        let address: Address<NetworkUnchecked> =
+            self.address.parse().map_err(|_| SpecError::Tag { address: self.address.clone() })?;
+        let address = address.require_network(network).map_err(|_| {
+            let what = format!("tag {}", self.address);
+            SpecError::OtherNetwork { what, network: network_name(network) }
+        })?;
+        Ok((address.script_pubkey(), Tag::new(&self.label, &self.category, &self.source)))
+    }
+}
+
 impl Case {
     /// Reads a case file. Feature `toml`.
     ///
     /// # Errors
     ///
     /// When the text is not TOML or holds an unknown key ([`Error::is_spec`]); the message names the line.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fundtrace::spec::Case;
+    /// let error = Case::from_toml("title = \"A case\"\npolices = [\"fifo\"]").unwrap_err();
+    /// assert!(error.to_string().starts_with("case file, line 2: unknown field `polices`"));
+    /// ```
     #[cfg(feature = "toml")]
     pub fn from_toml(text: &str) -> Result<Self, Error> {
-        toml::from_str(text).map_err(|error| SpecError::Toml(error).into())
+        toml::from_str(text).map_err(|error| {
+            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+            let line = number(before.matches('\n').count()) + 1;
+            SpecError::Toml { line, what: error.message().into() }.into()
+        })
     }
 
     /// Returns the network.
@@ -135,6 +222,27 @@ impl Case {
     /// When its name is unknown ([`Error::is_spec`]).
     pub fn network(&self) -> Result<Network, Error> {
         self.network.as_deref().map_or(Ok(Network::Bitcoin), network)
+    }
+
+    /// Returns the heights, both included, over which the inputs are declared complete.
+    ///
+    /// # Errors
+    ///
+    /// When the first is above the last ([`Error::is_spec`]).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fundtrace::{BlockHeight, spec::Case};
+    /// let mut case = Case::default();
+    /// case.complete = Some((0, 4));
+    /// assert_eq!(case.complete()?, Some((BlockHeight::from_u32(0), BlockHeight::from_u32(4))));
+    /// case.complete = Some((4, 0));
+    /// assert!(case.complete().unwrap_err().is_spec());
+    /// # Ok::<(), fundtrace::Error>(())
+    /// ```
+    pub fn complete(&self) -> Result<Option<(BlockHeight, BlockHeight)>, Error> {
+        self.complete.map(|(from, to)| heights(&format!("{from}-{to}"))).transpose()
     }
 
     /// Returns the rules, all of them when none is named.
@@ -173,11 +281,8 @@ impl Case {
     pub fn tags(&self, network: Network) -> Result<Tags, Error> {
         let mut tags = Tags::default();
         for entry in &self.tag {
-            let parsed = entry.address.parse::<Address<NetworkUnchecked>>();
-            let address = parsed
-                .and_then(|address| address.require_network(network))
-                .map_err(|error| SpecError::Tag { address: entry.address.clone(), what: error.to_string() })?;
-            tags.insert(address.script_pubkey(), Tag::new(&entry.label, &entry.category, &entry.source));
+            let (script, tag) = entry.resolve(network)?;
+            tags.insert(script, tag);
         }
         Ok(tags)
     }

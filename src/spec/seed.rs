@@ -6,6 +6,7 @@ use std::str::FromStr;
 use bitcoin::address::NetworkUnchecked;
 use bitcoin::{Address, Amount, OutPoint, Txid};
 
+use super::network_name;
 use crate::chain::{Output, View};
 use crate::error::{Error, SpecError};
 use crate::id::{BlockHeight, OutputIndex};
@@ -17,12 +18,14 @@ use crate::trace::Seed;
 /// # Examples
 ///
 /// ```
+/// use fundtrace::bitcoin::OutPoint;
 /// use fundtrace::spec::SeedSpec;
 /// let txid = "ab".repeat(32);
 /// let seed: SeedSpec = format!("{txid}:0=ransom").parse()?;
 /// assert_eq!(seed.label(), "ransom");
 /// let seed: SeedSpec = txid.parse()?;
 /// assert_eq!(seed.label(), txid);
+/// assert_eq!(SeedSpec::from(OutPoint::null()), OutPoint::null().to_string().parse()?);
 /// assert!("somewhere".parse::<SeedSpec>().unwrap_err().is_spec());
 /// # Ok::<(), fundtrace::Error>(())
 /// ```
@@ -133,8 +136,10 @@ impl SeedSpec {
                 None => return Err(missing(absent(view, txid))),
             },
             Place::Address { address, from, to } => {
-                let address = address.clone().require_network(view.network());
-                let address = address.map_err(|error| missing(error.to_string()))?;
+                let address = address.clone().require_network(view.network()).map_err(|_| {
+                    let what = format!("seed {}", self.given);
+                    SpecError::OtherNetwork { what, network: network_name(view.network()) }
+                })?;
                 let known = view.address_index(&address.script_pubkey());
                 let received = known.map(|index| view.outputs_of(index)).unwrap_or_default();
                 let here = |output: &Output<'_>| output.tx().height().is_some_and(|at| (*from..=*to).contains(&at));
@@ -186,23 +191,59 @@ impl FromStr for SeedSpec {
             return Err(bad("the label is empty".into()).into());
         }
         let place = if let Some((address, heights)) = given.split_once('@') {
-            let (from, to) = heights.split_once('-').unwrap_or((heights, heights));
-            let height = |text: &str| {
-                text.parse().map(BlockHeight::from_u32).map_err(|_| bad(format!("{text:?} is not a height")))
-            };
-            let (from, to) = (height(from)?, height(to)?);
-            if from > to {
-                return Err(bad(format!("height {from} is above {to}")).into());
-            }
-            let address = address.parse().map_err(|error| bad(format!("{address:?} is not an address: {error}")))?;
+            let (from, to) = range(heights).map_err(bad)?;
+            // The parser's own words name the encoding that it tried last, not the one that was meant.
+            let address = address.parse().map_err(|_| bad(format!("{address:?} is not an address")))?;
             Place::Address { address, from, to }
         } else if given.contains(':') {
             Place::Output(given.parse().map_err(|error| bad(format!("not an outpoint: {error}")))?)
+        } else if given.parse::<Address<NetworkUnchecked>>().is_ok() {
+            return Err(SpecError::NoHeights { seed: text.into() }.into());
         } else {
             Place::Tx(given.parse().map_err(|error| bad(format!("not a txid: {error}")))?)
         };
         Ok(Self { given: given.into(), label: label.into(), place })
     }
+}
+
+impl From<OutPoint> for SeedSpec {
+    fn from(outpoint: OutPoint) -> Self {
+        let given = outpoint.to_string();
+        Self { label: given.clone(), given, place: Place::Output(outpoint) }
+    }
+}
+
+impl From<Txid> for SeedSpec {
+    fn from(txid: Txid) -> Self {
+        let given = txid.to_string();
+        Self { label: given.clone(), given, place: Place::Tx(txid) }
+    }
+}
+
+/// Reads heights: `FROM-TO`, both included, or one height alone.
+///
+/// # Errors
+///
+/// When one is not a height or the first is above the last ([`Error::is_spec`]).
+///
+/// # Examples
+///
+/// ```
+/// use fundtrace::{BlockHeight, spec};
+/// assert_eq!(spec::heights("5-9")?, (BlockHeight::from_u32(5), BlockHeight::from_u32(9)));
+/// assert_eq!(spec::heights("5")?, spec::heights("5-5")?);
+/// assert!(spec::heights("9-5").unwrap_err().is_spec());
+/// # Ok::<(), fundtrace::Error>(())
+/// ```
+pub fn heights(text: &str) -> Result<(BlockHeight, BlockHeight), Error> {
+    range(text).map_err(|what| SpecError::Heights { given: text.into(), what }.into())
+}
+
+fn range(text: &str) -> Result<(BlockHeight, BlockHeight), String> {
+    let (from, to) = text.split_once('-').unwrap_or((text, text));
+    let height = |text: &str| text.parse().map(BlockHeight::from_u32).map_err(|_| format!("{text:?} is not a height"));
+    let (from, to) = (height(from)?, height(to)?);
+    if from > to { Err(format!("height {from} is above {to}")) } else { Ok((from, to)) }
 }
 
 /// Finds the outputs that seeds stand for.

@@ -11,7 +11,7 @@
 
 use bitcoin::Amount;
 
-use super::shares::{mark_in_proportion, mark_outputs, split};
+use super::shares::{keeps_shares, mark_in_proportion, split};
 use super::{Lot, Origin, Part, Shares, Taint};
 use crate::id::SourceIndex;
 
@@ -51,30 +51,16 @@ impl Taint for Haircut {
         vec![("rounding", rounding.into())]
     }
 
-    fn seed(&self, value: Amount, source: SourceIndex) -> Shares {
-        Shares::of(source, value)
-    }
+    keeps_shares!();
 
     fn spread(&self, sources: usize, inputs: &[Lot<Shares>], outputs: &[Amount], into: &mut Vec<Shares>) {
         let from = Shares::sum(inputs);
         let tainted = from.total();
         if sources <= 1 {
-            mark_outputs(&from, &split(tainted, outputs), into);
+            from.divide(&split(tainted, outputs), into);
         } else {
             let value: Amount = inputs.iter().map(|lot| lot.value).sum();
             mark_in_proportion(&from, value - tainted, outputs, into);
         }
-    }
-
-    fn amount(&self, mark: &Shares) -> Amount {
-        mark.total()
-    }
-
-    fn parts(&self, mark: &Shares, each: &mut dyn FnMut(Part)) {
-        mark.parts().for_each(each);
-    }
-
-    fn origin(&self) -> Origin {
-        Origin::Shares
     }
 }

@@ -9,7 +9,7 @@
 use bitcoin::Amount;
 
 use super::seniority::take;
-use super::shares::mark_outputs;
+use super::shares::keeps_shares;
 use super::{Lot, Origin, Part, Shares, Taint};
 use crate::id::SourceIndex;
 
@@ -44,27 +44,13 @@ impl Taint for Juniority {
         "juniority"
     }
 
-    fn seed(&self, value: Amount, source: SourceIndex) -> Shares {
-        Shares::of(source, value)
-    }
+    keeps_shares!();
 
     fn spread(&self, _: usize, inputs: &[Lot<Shares>], outputs: &[Amount], into: &mut Vec<Shares>) {
         let from = Shares::sum(inputs);
         let value: Amount = inputs.iter().map(|lot| lot.value).sum();
         let mut clean = value - from.total();
         let tainted: Vec<Amount> = outputs.iter().map(|value| *value - take(&mut clean, *value)).collect();
-        mark_outputs(&from, &tainted, into);
-    }
-
-    fn amount(&self, mark: &Shares) -> Amount {
-        mark.total()
-    }
-
-    fn parts(&self, mark: &Shares, each: &mut dyn FnMut(Part)) {
-        mark.parts().for_each(each);
-    }
-
-    fn origin(&self) -> Origin {
-        Origin::Shares
+        from.divide(&tainted, into);
     }
 }

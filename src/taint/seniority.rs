@@ -9,7 +9,7 @@
 
 use bitcoin::Amount;
 
-use super::shares::mark_outputs;
+use super::shares::keeps_shares;
 use super::{Lot, Origin, Part, Shares, Taint};
 use crate::id::SourceIndex;
 
@@ -43,27 +43,13 @@ impl Taint for Seniority {
         "seniority"
     }
 
-    fn seed(&self, value: Amount, source: SourceIndex) -> Shares {
-        Shares::of(source, value)
-    }
+    keeps_shares!();
 
     fn spread(&self, _: usize, inputs: &[Lot<Shares>], outputs: &[Amount], into: &mut Vec<Shares>) {
         let from = Shares::sum(inputs);
         let mut left = from.total();
         let tainted: Vec<Amount> = outputs.iter().map(|value| take(&mut left, *value)).collect();
-        mark_outputs(&from, &tainted, into);
-    }
-
-    fn amount(&self, mark: &Shares) -> Amount {
-        mark.total()
-    }
-
-    fn parts(&self, mark: &Shares, each: &mut dyn FnMut(Part)) {
-        mark.parts().for_each(each);
-    }
-
-    fn origin(&self) -> Origin {
-        Origin::Shares
+        from.divide(&tainted, into);
     }
 }
 

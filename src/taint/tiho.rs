@@ -10,7 +10,7 @@
 use bitcoin::Amount;
 
 use super::seniority::take;
-use super::shares::mark_outputs;
+use super::shares::keeps_shares;
 use super::{Lot, Origin, Part, Shares, Taint};
 use crate::id::SourceIndex;
 
@@ -44,9 +44,7 @@ impl Taint for Tiho {
         "tiho"
     }
 
-    fn seed(&self, value: Amount, source: SourceIndex) -> Shares {
-        Shares::of(source, value)
-    }
+    keeps_shares!();
 
     fn spread(&self, _: usize, inputs: &[Lot<Shares>], outputs: &[Amount], into: &mut Vec<Shares>) {
         let from = Shares::sum(inputs);
@@ -59,18 +57,6 @@ impl Taint for Tiho {
         for at in order {
             tainted[at] = take(&mut left, outputs[at]);
         }
-        mark_outputs(&from, &tainted, into);
-    }
-
-    fn amount(&self, mark: &Shares) -> Amount {
-        mark.total()
-    }
-
-    fn parts(&self, mark: &Shares, each: &mut dyn FnMut(Part)) {
-        mark.parts().for_each(each);
-    }
-
-    fn origin(&self) -> Origin {
-        Origin::Shares
+        from.divide(&tainted, into);
     }
 }

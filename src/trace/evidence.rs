@@ -87,12 +87,11 @@ impl Evidence {
         let mut edges = Vec::new();
         let mut from = &self.roots;
         let mut amount = None;
-        loop {
-            // Of equals the first, so that the answer does not depend on chance.
-            let Some(best) = (0..from.len()).rev().filter(|at| width(&from[*at]).is_some()).max_by_key(|at| width(&from[*at]))
-            else {
-                break;
-            };
+        // Of equals the first, so that the answer does not depend on chance.
+        let widest = |from: &[(usize, Option<Amount>)]| {
+            (0..from.len()).rev().filter(|at| width(&from[*at]).is_some()).max_by_key(|at| width(&from[*at]))
+        };
+        while let Some(best) = widest(from) {
             amount = amount.or(width(&from[best]));
             edges.push((path.last().copied(), best));
             let node = from[best].0;

@@ -150,6 +150,7 @@ impl<'r, 'c, T: Taint, S: Stop + ?Sized> Run<'r, 'c, T, S> {
             displaced: Vec::new(),
             carries: Vec::new(),
             carries_in: Vec::new(),
+            nodes: Vec::new(),
             transactions: 0,
         };
         let mut run = Self {
@@ -407,6 +408,7 @@ impl<'r, 'c, T: Taint, S: Stop + ?Sized> Run<'r, 'c, T, S> {
         trace.burned.sort_by_key(|burned| (burned.tx, burned.output));
         trace.displaced.sort_by_key(|displaced| displaced.output);
         trace.carries_in = sort_carries(&mut trace.carries);
+        trace.nodes = trace.find_nodes();
         if T::CONSERVING {
             let adds_up = trace.balance().adds_up() && trace.balances().iter().all(|balance| balance.adds_up());
             assert!(adds_up, "rule {} must conserve value and each source over the whole run", trace.policy.name);

@@ -77,7 +77,11 @@ impl Trace<'_> {
     }
 
     /// Returns the transactions of the traced graph, in chain order.
-    pub fn nodes(&self) -> Vec<TxIndex> {
+    pub fn nodes(&self) -> &[TxIndex] {
+        &self.nodes
+    }
+
+    pub(super) fn find_nodes(&self) -> Vec<TxIndex> {
         let seeds = self.seeds.iter().map(|seed| self.view.output(seed.output).tx().index());
         let carried = self.carries.iter().flat_map(|carry| [carry.from, carry.to]);
         let mut nodes: Vec<TxIndex> = seeds.chain(carried).collect();
@@ -163,20 +167,20 @@ impl Visitable for Trace<'_> {
     }
 }
 
-impl IntoNodeIdentifiers for &Trace<'_> {
-    type NodeIdentifiers = std::vec::IntoIter<TxIndex>;
+impl<'t> IntoNodeIdentifiers for &'t Trace<'_> {
+    type NodeIdentifiers = std::iter::Copied<std::slice::Iter<'t, TxIndex>>;
 
     fn node_identifiers(self) -> Self::NodeIdentifiers {
-        self.nodes().into_iter()
+        self.nodes.iter().copied()
     }
 }
 
 impl IntoNodeReferences for &Trace<'_> {
     type NodeRef = Node;
-    type NodeReferences = std::iter::Map<std::vec::IntoIter<TxIndex>, fn(TxIndex) -> Node>;
+    type NodeReferences = std::iter::Map<Self::NodeIdentifiers, fn(TxIndex) -> Node>;
 
     fn node_references(self) -> Self::NodeReferences {
-        self.nodes().into_iter().map(Node::of)
+        self.node_identifiers().map(Node::of)
     }
 }
 

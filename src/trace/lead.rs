@@ -39,7 +39,8 @@ impl fmt::Display for Lead {
             Some(address) => write!(f, "{address}")?,
             None => f.write_str("no address")?,
         }
-        write!(f, ", {} hops, {}, {}", self.hops, self.reason, self.outpoint)?;
+        let hops = if self.hops == 1 { "hop" } else { "hops" };
+        write!(f, ", {} {hops}, {}, {}", self.hops, self.reason, self.outpoint)?;
         if self.outputs.len() > 1 {
             write!(f, " and {} more", self.outputs.len() - 1)?;
         }
@@ -55,6 +56,16 @@ impl fmt::Display for Lead {
 #[derive(Clone, Debug)]
 pub struct Leads {
     leads: Vec<Lead>,
+}
+
+impl IntoIterator for Leads {
+    type Item = Lead;
+    type IntoIter = std::vec::IntoIter<Lead>;
+
+    /// In the order of addresses' first appearance, outputs without an address first.
+    fn into_iter(self) -> Self::IntoIter {
+        self.leads.into_iter()
+    }
 }
 
 impl Leads {

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::tag::Tag;
+
 /// Why a trace ends at an output.
 ///
 /// # Examples
@@ -13,17 +15,17 @@ use std::sync::Arc;
 /// assert!(Reason::Hops.is_limit());
 /// assert!(!Reason::Unspent.is_limit());
 /// ```
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[non_exhaustive]
 pub enum Reason {
     /// Nothing spends it: the chain is complete to its tip, or a source says so.
     Unspent,
-    /// Nobody supplied a transaction that spends it, nor said that there is none.
+    /// No transaction of the view spends it, and nobody said that none does. As of a height, a spender above it is not looked at.
     UnknownSpender,
     /// The transaction that spends it has an input of unknown value, so nothing can be shared out.
     UnknownPrevout,
-    /// It pays a tagged service; the tag's label.
-    Tagged(Arc<str>),
+    /// It pays a tagged service; the first of its tags.
+    Tagged(Arc<Tag>),
     /// It is as many hops from a seed as were allowed.
     Hops,
     /// It holds less taint than was asked for.
@@ -55,7 +57,8 @@ impl Reason {
     /// Returns what goes with it: the tag's label, or what the caller's rule said.
     pub fn detail(&self) -> Option<&str> {
         match self {
-            Self::Tagged(detail) | Self::Custom(detail) => Some(detail),
+            Self::Tagged(tag) => Some(&tag.label),
+            Self::Custom(detail) => Some(detail),
             _ => None,
         }
     }

@@ -296,7 +296,7 @@ impl Stop for Tagged<'_> {
             return None;
         }
         let tag = self.tags.of(at.output).first()?;
-        Some(Reason::Tagged(Arc::from(tag.label.as_str())))
+        Some(Reason::Tagged(Arc::new(tag.clone())))
     }
     fn describe(&self) -> String {
         format!("tagged ({} addresses, sha256 {})", self.tags.len(), self.tags.digest())

@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use fundtrace::chain::{Counts, Fate, Input, NewInput, NewTx, Output, OutputSet, ScriptType, Spent, Tx};
 use fundtrace::graph::{Node, Spend, Visited};
 use fundtrace::id::InputIndex;
-use fundtrace::report::{Manifest, Spread};
+use fundtrace::report::{Arrived, Conventions, Facts, Given, Manifest, Report, Seen, Spread};
 use fundtrace::source::Form;
 use fundtrace::spec::{Case, Place, ResolvedSeed, Rule, SeedEntry, SeedSpec, TagEntry};
 use fundtrace::tag::{Tag, Tags};
@@ -34,7 +34,8 @@ fn public_types_are_debug_send_and_sync() {
     plain::<(Balance, Burned, Carry, CoinbaseOrder, Displaced, End, FeeTaint, Fees, Lead, Leads, Missing)>();
     plain::<(Options, Overlap, Path, PathLimit, PathLimits, PathStep, Paths, Policy, Reason, Seed)>();
     plain::<(Seeded, Touch, Trace<'_>, Via, Visit<'_>)>();
-    plain::<(Case, Place, ResolvedSeed, Rule, SeedEntry, SeedSpec, TagEntry, Manifest, Spread)>();
+    plain::<(Case, Place, ResolvedSeed, Rule, SeedEntry, SeedSpec, TagEntry)>();
+    plain::<(Arrived, Conventions, Facts, Given, Manifest, Report<'_, '_>, Seen, Spread)>();
 }
 
 #[test]

@@ -324,3 +324,184 @@ fn graphs_are_well_formed() {
     assert_eq!(text.matches("<node ").count(), text.matches("</node>").count());
     assert!(!text.contains("<&"));
 }
+
+/// A coinbase in the block at height 1, as Esplora tells it less what would prove the txid.
+fn lone_coinbase() -> (String, String) {
+    let txid = "11".repeat(32);
+    let text = format!(
+        r#"[{{"txid":"{txid}","vin":[{{"txid":"{}","vout":{},"is_coinbase":true}}],
+            "vout":[{{"value":5000000000,"scriptpubkey":"51"}}],"status":{{"confirmed":true,"block_height":1}}}}]"#,
+        "00".repeat(32),
+        u32::MAX
+    );
+    (text, format!("{txid}:0"))
+}
+
+/// Runs the command, which must fail with this status, print no result and say all of this.
+fn refused(args: &[&str], status: i32, says: &[&str]) {
+    let output = fundtrace(args);
+    let message = message(&output);
+    assert_eq!(output.status.code(), Some(status), "{args:?}: {message}");
+    assert!(output.stdout.is_empty(), "{args:?}");
+    for part in says {
+        assert!(message.contains(part), "{args:?}: {part:?} is not in: {message}");
+    }
+}
+
+#[test]
+fn a_dash_in_a_case_file_is_standard_input() {
+    let folder = Folder::new("dash");
+    let file =
+        folder.write("case.toml", format!("input = [\"-\"]\npolicies = [\"fifo\"]\n[[seed]]\nat = \"{SEED}\"\n"));
+    let bytes = std::fs::read(colonial()).unwrap();
+    let output = fundtrace_on(&bytes, &["trace", "--case", &file, "--format", "json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", message(&output));
+    let by_case: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(by_case, json(&["trace", &colonial(), "--seed", SEED, "--policy", "fifo"]));
+}
+
+#[test]
+fn an_empty_page_is_no_failure_but_no_transaction_at_all_is() {
+    let folder = Folder::new("empty_page");
+    let (text, seed) = lone_coinbase();
+    let path = folder.0.to_str().unwrap().to_owned();
+    let empty = folder.write("a.json", "[]\n");
+    for args in [vec!["trace", path.as_str()], vec!["trace", "--from", "esplora", empty.as_str()]] {
+        refused(&[args, vec!["--seed", &seed]].concat(), 1, &["the input holds no transaction"]);
+    }
+    folder.write("b.json", &text);
+    folder.write("c.json", format!("[]\n{text}"));
+    let result = json(&["trace", &path, "--seed", &seed, "--policy", "fifo"]);
+    assert_eq!(result["manifest"]["input"]["transactions"], 1);
+}
+
+#[test]
+fn only_a_declaration_of_completeness_makes_an_output_unspent() {
+    let folder = Folder::new("complete");
+    let (text, seed) = lone_coinbase();
+    let input = folder.write("block.json", text);
+    let reason = |more: &[&str]| {
+        let args = [&["trace", input.as_str(), "--seed", &seed, "--policy", "fifo"], more].concat();
+        json(&args)["runs"][0]["ends"][0]["reason"].clone()
+    };
+    assert_eq!(reason(&[]), "unknown_spender");
+    assert_eq!(reason(&["--complete", "1-1"]), "unspent");
+    let declared = folder.write("case.toml", "complete = [1, 1]\n");
+    assert_eq!(reason(&["--case", &declared]), "unspent");
+    let wrong = folder.write("wrong.toml", "complete = [1, 2]\n");
+    assert_eq!(reason(&["--case", &wrong, "--complete", "1"]), "unspent");
+
+    let missing = "declared complete from height 1 to 2, but the coinbase of block 2 is missing";
+    refused(&["trace", &input, "--seed", &seed, "--complete", "1-2"], 1, &[missing]);
+    refused(&["trace", &input, "--seed", &seed, "--case", &wrong], 1, &[missing]);
+    let backwards = folder.write("backwards.toml", "complete = [2, 1]\n");
+    let says = ["backwards.toml: ", "height 2 is above 1"];
+    refused(&["trace", &input, "--seed", &seed, "--case", &backwards], 1, &says);
+    refused(&["trace", &input, "--seed", &seed, "--complete", "2-1"], 2, &["height 2 is above 1"]);
+    refused(&["trace", &input, "--seed", &seed, "--complete", "all"], 2, &["\"all\" is not a height", "FROM-TO"]);
+}
+
+#[test]
+fn bad_values_of_a_case_file_name_the_file() {
+    let folder = Folder::new("bad_values");
+    let input = format!("input = [{:?}]\n", colonial());
+    let seed = format!("[[seed]]\nat = \"{SEED}\"\n");
+    for (text, says) in [
+        (format!("network = \"moonnet\"\n{seed}"), "unknown network \"moonnet\""),
+        (format!("policies = [\"lilo\"]\n{seed}"), "unknown policy \"lilo\""),
+        ("[[seed]]\nat = \"somewhere\"\n".into(), "seed \"somewhere\""),
+        (format!("{input}[[seed]]\nat = \"{}:0\"\n", "ab".repeat(32)), "is not in the input"),
+        (input.clone(), "no seed was given"),
+        (
+            format!("{seed}[[tag]]\naddress = \"bc1qmistyped\"\nlabel = \"x\"\n"),
+            "tag \"bc1qmistyped\" is not an address",
+        ),
+        (format!("title = \"x\"\n{seed}\nlable = \"x\"\n"), "case file, line 5: unknown field `lable`"),
+        ("title = \"x\ninput = []\n".into(), "case file, line 1: "),
+    ] {
+        let file = folder.write("case.toml", &text);
+        refused(&["trace", "--case", &file], 1, &[&format!("{file}: "), says]);
+        let output = fundtrace(&["trace", "--case", &file]);
+        assert_eq!(message(&output).lines().count(), 1, "{}", message(&output));
+    }
+}
+
+#[test]
+fn addresses_that_cannot_be_meant_are_told_apart() {
+    let folder = Folder::new("addresses");
+    let ours = "bc1qpx7vyv5tp7dm0g475ev527krg764t73dh77gls";
+    let input = colonial();
+    let seed = format!("{ours}@686683");
+    let another = "is an address of another network than testnet";
+    let output = fundtrace(&["trace", &input, "--network", "testnet", "--seed", &seed]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(message(&output).contains(&format!("seed {seed} {another}")), "{}", message(&output));
+    assert!(!message(&output).contains("not in the input"), "{}", message(&output));
+    refused(&["trace", &input, "--seed", ours], 2, &["add the heights: ADDRESS@FROM-TO"]);
+    let mistyped = ours.replace("qpx7", "qpx8");
+    let output = fundtrace(&["trace", &input, "--seed", &format!("{mistyped}@1-2")]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(message(&output).contains(&format!("{mistyped:?} is not an address;")), "{}", message(&output));
+    assert!(!message(&output).contains("base58"), "{}", message(&output));
+
+    let case = format!("network = \"testnet\"\n[[tag]]\naddress = \"{ours}\"\nlabel = \"x\"\n");
+    let file = folder.write("case.toml", case);
+    refused(&["trace", &input, "--case", &file, "--seed", SEED], 1, &[&format!("{file}: tag {ours} {another}")]);
+}
+
+#[test]
+fn bad_json_is_told_with_one_line_and_one_column() {
+    let (text, seed) = lone_coinbase();
+    let esplora = text.replace("5000000000", "\"much\"");
+    let raw = format!("\n{{\"txid\":\"{}\",\"hex\":5}}\n", "ab".repeat(32));
+    let cut = format!("\n\n{{\"txid\":\"{}\",\"hex\":\"\"\n", "ab".repeat(32));
+    for (form, text, says) in [
+        ("esplora", &esplora, "-: line 2 column 35: invalid type: string \"much\", expected u64; expected Esplora"),
+        ("raw", &raw, "-: line 2 column 83: invalid type: integer `5`, expected a string; expected an object with"),
+        ("raw", &cut, "-: line 3 column 84: EOF while parsing an object; expected an object with"),
+    ] {
+        let output = fundtrace_on(text.as_bytes(), &["trace", "-", "--from", form, "--seed", &seed]);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(message(&output).contains(says), "{}", message(&output));
+        assert_eq!(message(&output).matches("column").count(), 1, "{}", message(&output));
+    }
+}
+
+#[test]
+fn hints_name_the_flags() {
+    let folder = Folder::new("hints");
+    let csv = folder.write("table.csv", "txid,vout\n");
+    refused(&["trace", &csv, "--seed", SEED], 1, &["name the form yourself (--from on the command line)"]);
+    refused(&["trace", &csv], 2, &["--seed <SEED[=LABEL]>|--case <FILE>"]);
+    let help = String::from_utf8(fundtrace(&["--help"]).stdout).unwrap();
+    assert!(help.contains("under several rules side by side"), "{help}");
+    assert!(help.contains("Exit status: 0"), "{help}");
+}
+
+#[test]
+fn tags_of_the_command_line_stop_beside_those_of_the_case_file() {
+    let folder = Folder::new("tags");
+    let first =
+        &json(&["trace", &colonial(), "--seed", SEED, "--policy", "fifo", "--max-hops", "1"])["runs"][0]["ends"];
+    let addresses: Vec<&str> = first.as_array().unwrap().iter().map(|end| end["address"].as_str().unwrap()).collect();
+    let [one, two, ..] = addresses[..] else { panic!("{addresses:?}") };
+    let case = format!("[[tag]]\naddress = \"{one}\"\nlabel = \"One\"\nsource = \"court filing\"\n");
+    let file = folder.write("case.toml", case);
+    let tag = format!("{two}=Two=2");
+    let args = ["trace", &colonial(), "--seed", SEED, "--policy", "fifo", "--case", &file, "--tag", &tag];
+    let result = json(&args);
+    let ends = result["runs"][0]["ends"].as_array().unwrap();
+    for (address, label) in [(one, "One"), (two, "Two=2")] {
+        let end = ends.iter().find(|end| end["address"] == address).unwrap();
+        assert_eq!(end["reason"], "tagged");
+        assert_eq!(end["hops"], 1);
+        assert!(end.to_string().contains(&format!("\"{label}\"")), "{end}");
+    }
+    assert!(ends.iter().any(|end| end.to_string().contains("command line")), "{ends:?}");
+
+    let input = colonial();
+    refused(&["trace", &input, "--seed", SEED, "--tag", "bc1q=x"], 2, &["\"bc1q\" is not an address"]);
+    refused(&["trace", &input, "--seed", SEED, "--tag", two], 2, &["write ADDRESS=LABEL"]);
+    let says = [&*format!("fundtrace: tag {two} is an address of another network than signet")];
+    refused(&["trace", &input, "--seed", SEED, "--network", "signet", "--tag", &tag], 1, &says);
+}

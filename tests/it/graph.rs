@@ -174,7 +174,7 @@ fn a_traced_fee_is_an_edge_to_the_coinbase() {
     let mini = Mini::new("cb @4050: coinbase -> 40\np @4050.1: s:0=9 -> 6");
     let chain = mini.network(fundtrace::bitcoin::Network::Regtest).complete(4050, 4050).chain();
     let view = chain.view();
-    let options = Options { fees: Fees::Coinbase, ..Options::default() };
+    let options = Options::default().fees(Fees::Coinbase);
     let trace = trace::forward(view, &[crate::mini::seed(view, "s:0")], &Fifo, &stop::never(), &options);
     let edges: Vec<_> = trace.edge_references().map(|edge| (edge.from, edge.to, edge.amount.to_sat())).collect();
     assert_eq!(edges, [(at(view, "s"), at(view, "p"), 9), (at(view, "p"), at(view, "cb"), 3)]);

@@ -415,7 +415,7 @@ fn a_chain_that_is_not_complete_may_not_be_declared_so() {
 fn a_supply_many_times_over_is_refused_before_sums_overflow() {
     let mut builder = ChainBuilder::new();
     let mut refused = None;
-    for n in 0_u32..2_000 {
+    for n in 0_u32..3_000 {
         let mut bytes = [0; 32];
         bytes[..4].copy_from_slice(&n.to_le_bytes());
         bytes[31] = 1;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use fundtrace::bitcoin::Amount;
 use fundtrace::chain::Spent;
-use fundtrace::report;
+use fundtrace::report::{self, Arrived, Report};
 use fundtrace::spec::{self, Rule};
 use fundtrace::taint::{Fifo, Haircut, Lifo, Lot, Part, Poison, Runs, Taint};
 use fundtrace::trace::{self, Fees, Missing, Options, PathLimits, Reason, Trace, stop};
@@ -546,7 +546,7 @@ fn hops_grow_only_along_spends_with_fees_to_the_miner() {
     let chain = Mini::new(text).network(fundtrace::bitcoin::Network::Regtest).complete(4050, 4050).chain();
     let seeds = [seed(chain.view(), "s:0")];
     let run = |fees| {
-        let options = Options { fees, ..Options::default() };
+        let options = Options::default().fees(fees);
         Ledger::of(&trace::forward(chain.view(), &seeds, &Fifo, &stop::never(), &options))
     };
     let (dropped, followed) = (run(Fees::Drop), run(Fees::Coinbase));
@@ -566,7 +566,7 @@ fn reports_are_equal_byte_for_byte_on_any_number_of_threads() {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         let traces = pool.install(|| spec::run(view, &seeds, &Rule::ALL, &stop::never(), &Options::default()));
         let mut bytes = Vec::new();
-        report::json::write(&traces, &[], &[], &mut bytes).unwrap();
+        report::json::write(&Report::new(&traces).unwrap(), &mut bytes).unwrap();
         bytes
     };
     let one = report(1);
@@ -613,4 +613,36 @@ fn a_step_is_certain_only_of_its_own_source() {
             assert_eq!(answer.paths[0].steps[1].certain, certain);
         }
     }
+}
+
+/// Where a stop ends one rule's trace and not another's, the spread says what each put there, and does not call unseen nothing.
+#[test]
+fn the_spread_tells_went_on_from_never_arrived() {
+    let mini = Mini::new("t: a:0=100 b:0=900 -> 500 500\nu: t:0 -> 500");
+    let chain = mini.chain();
+    let view = chain.view();
+    let stop = stop::below(sat(60));
+    let traces = spec::run(view, &[seed(view, "a:0")], &[Rule::Fifo, Rule::Haircut], &stop, &Options::default());
+    let spreads = Report::new(&traces).unwrap().spreads();
+    let row =
+        |name: &str| spreads.iter().find(|row| name_of_outpoint(view.output(row.output).outpoint()) == name).unwrap();
+    let one = vec![(SourceIndex::from_u32(0), sat(100))];
+    let half = vec![(SourceIndex::from_u32(0), sat(50))];
+    assert_eq!(row("t:0").by_rule, [Arrived::WentOn(sat(100), one.clone()), Arrived::Ended(sat(50), half)]);
+    assert_eq!((row("t:0").least(), row("t:0").most(), row("t:0").is_cut()), (sat(50), sat(100), false));
+    assert_eq!(row("u:0").by_rule, [Arrived::Ended(sat(100), one), Arrived::Cut]);
+    assert!(row("u:0").is_cut());
+}
+
+#[test]
+fn a_spread_is_agreed_only_when_the_sources_are() {
+    let mini = Mini::new("t: a:0=50 b:0=50 -> 50 50");
+    let chain = mini.chain();
+    let view = chain.view();
+    let seeds = [seed(view, "a:0=A"), seed(view, "b:0=B")];
+    let traces = spec::run(view, &seeds, &[Rule::Fifo, Rule::Lifo], &stop::never(), &Options::default());
+    let spread = &Report::new(&traces).unwrap().spreads()[0];
+    assert_eq!((spread.least(), spread.most()), (sat(50), sat(50)));
+    assert!(!spread.is_agreed());
+    assert_eq!(spread.of_source(SourceIndex::from_u32(0)), (sat(0), sat(50)));
 }

@@ -140,7 +140,7 @@ fn build(mut tape: Tape, from_stubs: bool) -> Case {
     let stops = (0..tape.below(3)).map(|_| stop(&mut tape)).collect();
     let fees = if tape.below(3) > 0 { Fees::Coinbase } else { Fees::Drop };
     let coinbase_order = if tape.one_in(2) { CoinbaseOrder::FeesFirst } else { CoinbaseOrder::SubsidyFirst };
-    let options = Options { fees, coinbase_order, ..Options::default() };
+    let options = Options::default().fees(fees).coinbase_order(coinbase_order);
     let spare = tape.below(u64::MAX);
     Case { mini, seeds: picked, options, stops, tip: FIRST + blocks - 1, spare }
 }

@@ -82,7 +82,7 @@ fn each_run<T: Taint>(rule: &T, check: impl Fn(&Trace<'_>, &Value, &str)) {
             .map(|source| chain.view().output_at(source).unwrap().seed(source.to_string()))
             .collect();
         for (key, fees) in [("fees_dropped", Fees::Drop), ("fees_to_miner", Fees::Coinbase)] {
-            let options = Options { fees, ..Options::default() };
+            let options = Options::default().fees(fees);
             let trace = trace::forward(chain.view(), &seeds, rule, &stop::never(), &options);
             assert_eq!(trace.balance().seeded.to_sat(), number(run, "source_value_sat"));
             assert!(trace.ends().iter().all(|end| end.reason == Reason::Unspent));
@@ -157,7 +157,7 @@ fn haircut_on_testnet3_is_within_rounding_of_the_references() {
         };
         let seeds: Vec<Seed> = sources.iter().map(seed).collect();
         for (key, fees) in [("fees_dropped", Fees::Drop), ("fees_to_miner", Fees::Coinbase)] {
-            let options = Options { fees, ..Options::default() };
+            let options = Options::default().fees(fees);
             let trace = trace::forward(chain.view(), &seeds, &Haircut, &stop::never(), &options);
             assert!(trace.balance().adds_up());
             check_shares(&trace);

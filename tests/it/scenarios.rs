@@ -102,7 +102,7 @@ fn run_rule<T: Taint>(scenario: &Scenario, view: View<'_>, rule: &T, failures: &
     let name = rule.name();
     let seeds: Vec<Seed> = scenario.seeds.iter().map(|text| seed(view, text)).collect();
     let stops: Vec<StopRow> = scenario.stops.iter().map(|text| stop(scenario, text)).collect();
-    let options = Options { fees: scenario.fees, coinbase_order: scenario.coinbase_order, ..Options::default() };
+    let options = Options::default().fees(scenario.fees).coinbase_order(scenario.coinbase_order);
     let trace = trace::forward(view, &seeds, rule, &*StopRow::all(&stops), &options);
     let ledger = Ledger::of(&trace);
     let twin_seeds: Vec<_> = seeds.iter().map(|seed| (seed.output, seed.label.clone())).collect();

@@ -153,7 +153,7 @@ impl<T: Taint> Pass<'_, '_, T> {
             StopRow::Tagged(_) if self.seeds.contains_key(&output.index()) => None,
             StopRow::Tagged(keys) => {
                 let found = keys.iter().find(|(key, _)| output.script() == Some(&script(key)));
-                found.map(|(_, label)| Reason::Tagged(label.as_str().into()))
+                found.map(|(_, label)| Reason::Tagged(fundtrace::tag::Tag::new(label, "", "this test").into()))
             }
             StopRow::Outputs(least) => (spender?.outputs().len() >= *least).then(|| Reason::Custom("batch".into())),
         })

@@ -1,4 +1,4 @@
-//! INPUT, `--from` and `--network`: the same in every subcommand.
+//! INPUT, `--from`, `--network` and `--complete`: the same in every subcommand.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use fundtrace::bitcoin::Network;
 use fundtrace::source::{self, Form};
-use fundtrace::{Chain, ChainBuilder, Error, spec};
+use fundtrace::{BlockHeight, Chain, ChainBuilder, Error, spec};
 
 /// What to read.
 #[derive(Args, Debug)]
@@ -20,15 +20,37 @@ pub(crate) struct InputArgs {
     /// The network: mainnet (or bitcoin), testnet, testnet4, signet, regtest.
     #[arg(long, value_name = "NAME", value_parser = spec::network)]
     pub(crate) network: Option<Network>,
+    /// Every transaction of the blocks at these heights, both included, is in the input; only then can it show that an output is unspent.
+    #[arg(long, value_name = "FROM-TO", value_parser = complete)]
+    pub(crate) complete: Option<Complete>,
+}
+
+/// The heights of the first and the last block that are complete.
+pub(crate) type Complete = (BlockHeight, BlockHeight);
+
+fn complete(text: &str) -> Result<Complete, Error> {
+    spec::heights(text)
 }
 
 /// Reads all inputs into one chain.
-pub(crate) fn read(input: &[PathBuf], from: Option<Form>, network: Network) -> Result<Chain, Error> {
+pub(crate) fn read(
+    input: &[PathBuf],
+    from: Option<Form>,
+    network: Network,
+    complete: Option<Complete>,
+) -> Result<Chain, Error> {
     let mut builder = ChainBuilder::new().network(network);
+    if let Some((from, to)) = complete {
+        builder = builder.complete(from, to);
+    }
     for path in input {
         for file in files(path).map_err(|error| Error::from(error).within(path.display()))? {
             read_file(&file, from, &mut builder).map_err(|error| error.within(file.display()))?;
         }
+    }
+    // One file may well be an address's empty page, but all of them together are a mistake.
+    if builder.is_empty() {
+        return Err(std::io::Error::new(std::io::ErrorKind::NotFound, "the input holds no transaction").into());
     }
     builder.finish()
 }

@@ -13,9 +13,12 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use fundtrace::Error;
 
+const EXIT_STATUS: &str = "Exit status: 0 when the work is done, 1 when the data are absent, empty, bad or lack a seed, \
+                           2 when the command line cannot be understood.";
+
 /// Follows stolen funds on a blockchain: exact to the satoshi, under several rules side by side, every step explained.
 #[derive(Parser, Debug)]
-#[command(version, about, propagate_version = true)]
+#[command(version, propagate_version = true, after_help = EXIT_STATUS)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

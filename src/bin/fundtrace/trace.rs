@@ -3,24 +3,28 @@
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use clap::{Args as ClapArgs, ValueEnum};
-use fundtrace::bitcoin::OutPoint;
-use fundtrace::spec::{self, Case, ResolvedSeed, Rule, SeedSpec};
-use fundtrace::trace::{CoinbaseOrder, Fees, Seed, Trace};
-use fundtrace::{BlockHeight, Error, OutputIndex, View, report};
+use clap::{ArgGroup, Args as ClapArgs, ValueEnum};
+use fundtrace::bitcoin::address::NetworkUnchecked;
+use fundtrace::bitcoin::{Address, OutPoint};
+use fundtrace::report::{self, Report};
+use fundtrace::spec::{self, Case, ResolvedSeed, Rule, SeedSpec, TagEntry};
+use fundtrace::trace::{CoinbaseOrder, Fees, PathLimits, Seed};
+use fundtrace::{BlockHeight, Error, OutputIndex, View};
 
 use crate::input::{self, InputArgs};
 
 /// Follow stolen coins from seeds to where they end, under one taint rule or several side by side.
 ///
-/// A case file may hold all of this; what the command line gives as well takes the place of what the case file says.
+/// A case file may hold all of this; what the command line gives as well takes the place of what the case file says. Only tags
+/// add up.
 #[derive(ClapArgs, Debug)]
+#[command(group = ArgGroup::new("what").args(["seed", "case"]).required(true).multiple(true))]
 pub(crate) struct Args {
     #[command(flatten)]
     input: InputArgs,
     /// What is stolen: TXID:VOUT, TXID (all its outputs) or ADDRESS@FROM-TO (what it received at these heights), with =LABEL or without. Seeds
     /// of one label are one source.
-    #[arg(long, value_name = "SEED[=LABEL]", value_parser = str::parse::<SeedSpec>, required_unless_present = "case")]
+    #[arg(long, value_name = "SEED[=LABEL]", value_parser = str::parse::<SeedSpec>)]
     seed: Vec<SeedSpec>,
     /// The taint rules, separated by commas, or `all` (which is the default): poison, haircut, fifo, lifo, seniority, juniority, tiho.
     #[arg(long, value_name = "NAME,...|all", value_parser = policies)]
@@ -28,6 +32,9 @@ pub(crate) struct Args {
     /// A case file (TOML) with inputs, seeds, policies and limits.
     #[arg(long, value_name = "FILE")]
     case: Option<PathBuf>,
+    /// Stop at this address and say that LABEL stands behind it; may be given more than once, and beside the case file's tags.
+    #[arg(long, value_name = "ADDRESS=LABEL", value_parser = tag)]
+    tag: Vec<TagEntry>,
     /// Follow no further than so many hops from a seed.
     #[arg(long, value_name = "N")]
     max_hops: Option<u32>,
@@ -52,6 +59,9 @@ pub(crate) struct Args {
     /// Show the evidence paths to this output; may be given more than once (table and json).
     #[arg(long, value_name = "TXID:VOUT")]
     explain: Vec<OutPoint>,
+    /// How many evidence paths to show to an output, under each rule.
+    #[arg(long, value_name = "N", default_value_t = PathLimits::default().paths_max)]
+    max_paths: usize,
 }
 
 /// The rules of one `--policy`.
@@ -60,6 +70,16 @@ struct Policies(Vec<Rule>);
 
 fn policies(text: &str) -> Result<Policies, Error> {
     Rule::list(text.split(',')).map(Policies)
+}
+
+/// Of which network the address is shows only once the network is known.
+fn tag(text: &str) -> Result<TagEntry, String> {
+    let (address, label) = text.split_once('=').ok_or("the label is missing; write ADDRESS=LABEL")?;
+    if label.is_empty() {
+        return Err("the label is empty; write ADDRESS=LABEL".into());
+    }
+    address.parse::<Address<NetworkUnchecked>>().map_err(|_| format!("{address:?} is not an address"))?;
+    Ok(TagEntry::new(address, label).source("command line"))
 }
 
 #[derive(ValueEnum, Clone, Copy, Debug)]
@@ -96,29 +116,41 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
         None => Case::default(),
     };
     let case = overridden(case, args);
-    let network = args.input.network.map_or_else(|| case.network(), Ok)?;
-    let rules = args.policy.as_ref().map_or_else(|| case.rules(), |policies| Ok(policies.0.clone()))?;
-    let specs = if args.seed.is_empty() { case.seeds()? } else { args.seed.clone() };
-    let tags = case.tags(network)?;
+    let in_case = |error: Error| match &args.case {
+        Some(path) => error.within(path.display()),
+        None => error,
+    };
+    let network = args.input.network.map_or_else(|| case.network().map_err(in_case), Ok)?;
+    let rules = args.policy.as_ref().map_or_else(|| case.rules().map_err(in_case), |named| Ok(named.0.clone()))?;
+    let complete = args.input.complete.map_or_else(|| case.complete().map_err(in_case), |heights| Ok(Some(heights)))?;
+    let by_case = args.seed.is_empty();
+    let specs = if by_case { case.seeds().map_err(in_case)? } else { args.seed.clone() };
+    let mut tags = case.tags(network).map_err(in_case)?;
+    for entry in &args.tag {
+        let (script, tag) = entry.resolve(network)?;
+        tags.insert(script, tag);
+    }
     let inputs = inputs(&case, args)?;
-    let chain = input::read(&inputs, args.input.from.or(case.from), network)?;
+    let chain = input::read(&inputs, args.input.from.or(case.from), network, complete)?;
     let view = case.height().map_or(chain.view(), |height: BlockHeight| chain.as_of(height));
-    let given = spec::resolve(view, &specs)?;
+    let given = spec::resolve(view, &specs).map_err(|error| if by_case { in_case(error) } else { error })?;
     let explain = explained(view, &args.explain)?;
     let seeds: Vec<Seed> = given.iter().flat_map(ResolvedSeed::seeds).collect();
     let traces = spec::run(view, &seeds, &rules, &*case.stop(&tags), &case.options());
-    write(&traces, &given, &explain, args.format)
+    let limits = PathLimits::default().paths(args.max_paths);
+    let report = Report::new(&traces)?.seeds(&given).explain(&explain).paths(limits);
+    write(&report, args.format)
 }
 
-fn write(traces: &[Trace<'_>], given: &[ResolvedSeed], explain: &[OutputIndex], format: Format) -> Result<(), Error> {
+fn write(report: &Report<'_, '_>, format: Format) -> Result<(), Error> {
     let mut to = BufWriter::new(std::io::stdout().lock());
     match format {
-        Format::Table => report::table::write(traces, given, explain, &mut to)?,
-        Format::Json => report::json::write(traces, given, explain, &mut to)?,
-        Format::Dot => report::dot::write(traces, given, &mut to)?,
-        Format::Graphml => report::graphml::write(traces, given, &mut to)?,
-        Format::Csv => report::csv::ends(traces, given, &mut to)?,
-        Format::CsvEdges => report::csv::edges(traces, given, &mut to)?,
+        Format::Table => report::table::write(report, &mut to)?,
+        Format::Json => report::json::write(report, &mut to)?,
+        Format::Dot => report::dot::write(report, &mut to)?,
+        Format::Graphml => report::graphml::write(report, &mut to)?,
+        Format::Csv => report::csv::ends(report, &mut to)?,
+        Format::CsvEdges => report::csv::edges(report, &mut to)?,
     }
     Ok(to.flush()?)
 }
@@ -154,7 +186,8 @@ fn inputs(case: &Case, args: &Args) -> Result<Vec<PathBuf>, Error> {
         return Ok(args.input.input.clone());
     }
     let folder = args.case.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
-    let inputs: Vec<PathBuf> = case.input.iter().map(|input| folder.join(input)).collect();
+    let named = |input: &String| if input == "-" { PathBuf::from(input) } else { folder.join(input) };
+    let inputs: Vec<PathBuf> = case.input.iter().map(named).collect();
     if inputs.is_empty() {
         let error = std::io::Error::new(std::io::ErrorKind::NotFound, "no input: name a file, a directory or -");
         return Err(error.into());
