@@ -158,3 +158,14 @@ fn no_txid_address_or_fixture_is_named_in_the_library() {
         assert!(!text.contains("fixtures/"), "{} names a fixture", path.display());
     }
 }
+
+#[test]
+fn every_test_file_is_part_of_the_binary() {
+    let main = std::fs::read_to_string(root().join("tests/it/main.rs")).unwrap();
+    let mut paths = Vec::new();
+    sources(&root().join("tests/it"), &mut paths);
+    for path in paths {
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        assert!(name == "main" || main.contains(&format!("mod {name};")), "tests/it/main.rs lacks `mod {name};`");
+    }
+}
