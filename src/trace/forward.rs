@@ -28,6 +28,9 @@ use crate::taint::{Lot, Part, Taint};
 /// Seeds with one label are one source. A seed may be an output that is known only as a prevout. Where one output is named under two
 /// labels, or taint reaches a seed, the output belongs to the later one and what gave way is booked as displaced.
 ///
+/// A seed that the view does not show, or whose value nobody told, cannot be used: it stands in [`Trace::unseeded`], in every manifest, and
+/// where its transaction is missing in [`Trace::missing`]. Ask for it before you trust a balance.
+///
 /// # Panics
 ///
 /// When a seed's index is not from this chain, when a rule of the caller's breaks its own law (a
