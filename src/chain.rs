@@ -23,6 +23,7 @@ mod lookup;
 mod outputs;
 mod record;
 mod script;
+mod spend;
 mod subsidy;
 mod view;
 
@@ -34,5 +35,6 @@ pub use outputs::OutputSet;
 pub use record::{Fate, NewInput, NewTx};
 pub use script::ScriptType;
 pub(crate) use script::canonical;
+pub use spend::{SequenceClass, Spend};
 pub(crate) use subsidy::subsidy;
 pub use view::View;

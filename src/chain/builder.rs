@@ -9,6 +9,7 @@ use bitcoin::{Amount, Network, Txid};
 
 use super::Chain;
 use super::record::NewTx;
+use super::spend::Spend;
 use crate::error::{ChainError, Error};
 use crate::id::BlockHeight;
 
@@ -219,7 +220,13 @@ fn merge(old: &NewTx, new: NewTx) -> Result<NewTx, ChainError> {
     both.height = either(txid, "heights", old.height, both.height)?;
     both.position = either(txid, "positions in the block", old.position, both.position)?;
     both.time = either(txid, "block times", old.time, both.time)?;
+    both.version = either(txid, "versions", old.version, both.version)?;
+    both.lock_time = either(txid, "lock times", old.lock_time, both.lock_time)?;
+    both.header = either(txid, "block headers", old.header.clone(), both.header)?;
+    let with_witness = (old.weight.is_some(), both.weight.is_some());
+    both.weight = either(txid, "weights", old.weight, both.weight)?;
     for (input, other) in both.inputs.iter_mut().zip(&old.inputs) {
+        input.spend = merge_spend(txid, (other.spend, input.spend), with_witness)?;
         input.prevout = either(txid, "prevouts", other.prevout.clone(), input.prevout.take())?;
     }
     // A source read later may know of a spend that an earlier one had not seen.
@@ -238,6 +245,22 @@ fn merge(old: &NewTx, new: NewTx) -> Result<NewTx, ChainError> {
         })
         .collect::<Result<_, _>>()?;
     Ok(both)
+}
+
+/// What a record with the witness shows stands before what one without it shows; the rest must agree.
+fn merge_spend(
+    txid: Txid,
+    (old, new): (Option<Spend>, Option<Spend>),
+    with_witness: (bool, bool),
+) -> Result<Option<Spend>, ChainError> {
+    match with_witness {
+        (true, false) | (false, true) => {
+            let bare = |spend: Option<Spend>| spend.map(Spend::without_witness);
+            either(txid, "sequences or scriptSigs", bare(old), bare(new))?;
+            Ok(if with_witness.0 { old.or(new) } else { new.or(old) })
+        }
+        _ => either(txid, "sequences, scriptSigs or witnesses", old, new),
+    }
 }
 
 fn either<T: PartialEq + std::fmt::Debug>(

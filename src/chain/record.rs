@@ -1,7 +1,9 @@
 //! Owned transactions on their way into a chain.
 
-use bitcoin::{OutPoint, Transaction, TxOut, Txid};
+use bitcoin::block::Header;
+use bitcoin::{OutPoint, Transaction, TxIn, TxOut, Txid};
 
+use super::spend::Spend;
 use crate::id::BlockHeight;
 
 /// A transaction as a source hands it over, before it is placed in a chain.
@@ -29,6 +31,10 @@ pub struct NewTx {
     pub(crate) height: Option<BlockHeight>,
     pub(crate) position: Option<u32>,
     pub(crate) time: Option<u32>,
+    pub(crate) version: Option<i32>,
+    pub(crate) lock_time: Option<u32>,
+    pub(crate) weight: Option<u32>,
+    pub(crate) header: Option<Box<Header>>,
     pub(crate) inputs: Vec<NewInput>,
     pub(crate) outputs: Vec<TxOut>,
     pub(crate) fates: Vec<Fate>,
@@ -50,12 +56,21 @@ pub struct NewInput {
     pub outpoint: OutPoint,
     /// The value and script of that output as the source tells them, if it does.
     pub prevout: Option<TxOut>,
+    /// What its sequence, scriptSig and witness show, where the source has them.
+    pub spend: Option<Spend>,
 }
 
 impl NewInput {
     /// Makes an input of whose prevout nothing is known.
     pub fn new(outpoint: OutPoint) -> Self {
-        Self { outpoint, prevout: None }
+        Self { outpoint, prevout: None, spend: None }
+    }
+
+    /// Adds what its sequence, scriptSig and witness show.
+    #[must_use]
+    pub fn spend(mut self, spend: Spend) -> Self {
+        self.spend = Some(spend);
+        self
     }
 
     /// Adds what the source says of the prevout.
@@ -88,22 +103,56 @@ pub enum Fate {
 
 impl NewTx {
     /// Takes a transaction whose bytes are here: its txid is computed, so the record is proven.
+    ///
+    /// The txid does not cover the witness. Where the witness is here too, [`weight`](Self::weight) says so.
     pub fn from_transaction(tx: &Transaction) -> Self {
+        let input = |input: &TxIn| NewInput::new(input.previous_output).spend(Spend::of(input));
         Self {
-            txid: tx.compute_txid(),
             proven: true,
-            inputs: tx.input.iter().map(|input| NewInput::new(input.previous_output)).collect(),
-            outputs: tx.output.clone(),
-            fates: Vec::new(),
-            height: None,
-            position: None,
-            time: None,
+            version: Some(tx.version.0),
+            lock_time: Some(tx.lock_time.to_consensus_u32()),
+            ..Self::claimed(tx.compute_txid(), tx.input.iter().map(input).collect(), tx.output.clone())
         }
     }
 
     /// Takes a transaction as described by someone: the txid is a claim.
     pub fn claimed(txid: Txid, inputs: Vec<NewInput>, outputs: Vec<TxOut>) -> Self {
-        Self { txid, proven: false, inputs, outputs, fates: Vec::new(), height: None, position: None, time: None }
+        Self {
+            txid,
+            proven: false,
+            height: None,
+            position: None,
+            time: None,
+            version: None,
+            lock_time: None,
+            weight: None,
+            header: None,
+            inputs,
+            outputs,
+            fates: Vec::new(),
+        }
+    }
+
+    /// Sets the version and the lock time, as a source that lacks the bytes tells them.
+    #[must_use]
+    pub fn version(mut self, version: i32, lock_time: u32) -> Self {
+        (self.version, self.lock_time) = (Some(version), Some(lock_time));
+        self
+    }
+
+    /// Sets the weight in weight units (BIP 141), which says too that what the inputs show of their witnesses is all there is.
+    #[must_use]
+    pub fn weight(mut self, weight: u32) -> Self {
+        self.weight = Some(weight);
+        self
+    }
+
+    /// Sets the header of the block that holds it. Needed once a block, best on the coinbase.
+    #[must_use]
+    pub fn header(mut self, header: Header) -> Self {
+        self.time = Some(header.time);
+        self.header = Some(Box::new(header));
+        self
     }
 
     /// Sets the height of the block that holds it.
@@ -171,6 +220,26 @@ impl NewTx {
     /// Returns the block's time in seconds since 1970-01-01 UTC, if known.
     pub fn block_time(&self) -> Option<u32> {
         self.time
+    }
+
+    /// Returns the version, if known.
+    pub fn tx_version(&self) -> Option<i32> {
+        self.version
+    }
+
+    /// Returns the lock time as it stands in the bytes, if known.
+    pub fn tx_lock_time(&self) -> Option<u32> {
+        self.lock_time
+    }
+
+    /// Returns the weight in weight units, if the witness is known.
+    pub fn tx_weight(&self) -> Option<u32> {
+        self.weight
+    }
+
+    /// Returns the header of its block, if this record brings it.
+    pub fn block_header(&self) -> Option<&Header> {
+        self.header.as_deref()
     }
 
     /// Returns what is said of an output's fate.

@@ -79,6 +79,30 @@ impl ScriptType {
         }
     }
 
+    /// All of them, by code.
+    pub(crate) const ALL: [Self; 11] = [
+        Self::P2pk,
+        Self::P2pkh,
+        Self::P2sh,
+        Self::Multisig,
+        Self::P2wpkh,
+        Self::P2wsh,
+        Self::P2tr,
+        Self::Anchor,
+        Self::WitnessUnknown,
+        Self::OpReturn,
+        Self::NonStandard,
+    ];
+
+    /// The number that stands for it in a store.
+    pub(crate) fn code(self) -> u16 {
+        self as u16
+    }
+
+    pub(crate) fn from_code(code: u16) -> Option<Self> {
+        Self::ALL.get(usize::from(code)).copied()
+    }
+
     /// Returns the name, in snake case.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -112,6 +112,10 @@ fn parse(number: u64, bytes: &[u8]) -> Result<NewTx, SourceError> {
     let txid = parsed.txid;
     let tx: Transaction = deserialize_hex(&parsed.hex).map_err(|error| SourceError::Hex { at, txid, error })?;
     let mut record = NewTx::from_transaction(&tx);
+    // Bytes that show no witness may have lost theirs.
+    if tx.input.iter().any(|input| !input.witness.is_empty()) {
+        record.weight = u32::try_from(tx.weight().to_wu()).ok();
+    }
     if record.txid() != txid {
         return Err(SourceError::TxidMismatch { at, claimed: txid, computed: record.txid() });
     }
