@@ -8,3 +8,5 @@ pub mod design {}
 pub mod compare {}
 #[doc = include_str!("../CHANGELOG.md")]
 pub mod changelog {}
+#[doc = include_str!("../docs/format.md")]
+pub mod format {}
