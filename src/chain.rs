@@ -19,13 +19,16 @@ mod builder;
 mod columns;
 mod counts;
 mod cursor;
+mod format;
 mod lookup;
+mod merkle;
 mod outputs;
 mod record;
 mod script;
 mod spend;
 mod subsidy;
 mod view;
+mod write;
 
 pub use builder::ChainBuilder;
 pub use columns::Chain;

@@ -5,6 +5,7 @@
 pub(crate) mod chain;
 pub(crate) mod source;
 pub(crate) mod spec;
+pub(crate) mod store;
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -12,6 +13,7 @@ use std::fmt;
 pub(crate) use chain::ChainError;
 pub(crate) use source::{At, SourceError};
 pub(crate) use spec::SpecError;
+pub(crate) use store::StoreError;
 
 /// Why something could not be read, parsed, frozen, found or written.
 ///
@@ -38,6 +40,8 @@ pub(crate) enum Kind {
     Chain(ChainError),
     #[error(transparent)]
     Spec(SpecError),
+    #[error(transparent)]
+    Store(StoreError),
 }
 
 impl Error {
@@ -96,6 +100,11 @@ impl Error {
         matches!(*self.kind, Kind::Chain(_))
     }
 
+    /// True when a store is not one, cut short, damaged, or of a format version that this program does not read.
+    pub fn is_store(&self) -> bool {
+        matches!(*self.kind, Kind::Store(_))
+    }
+
     /// True when what was asked for is malformed or names something that is not there: a seed, a policy, a case file.
     pub fn is_spec(&self) -> bool {
         matches!(*self.kind, Kind::Spec(_))
@@ -125,6 +134,7 @@ impl StdError for Error {
             Kind::Source(error) => error.source(),
             Kind::Chain(error) => error.source(),
             Kind::Spec(error) => error.source(),
+            Kind::Store(error) => error.source(),
         }
     }
 }
@@ -139,4 +149,4 @@ macro_rules! from_kind {
     )*};
 }
 
-from_kind!(std::io::Error => Io, SourceError => Source, ChainError => Chain, SpecError => Spec);
+from_kind!(std::io::Error => Io, SourceError => Source, ChainError => Chain, SpecError => Spec, StoreError => Store);

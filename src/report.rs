@@ -60,7 +60,7 @@ impl<'t, 'c> Report<'t, 'c> {
         };
         let mixed = |what| Err(SpecError::Mixed { what }.into());
         for other in others {
-            if !std::ptr::eq(other.view().chain(), first.view().chain()) {
+            if !other.view().is_of_same_chain(first.view()) {
                 return mixed("they are of different chains");
             }
             if other.view().height() != first.view().height() {

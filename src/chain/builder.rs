@@ -136,7 +136,7 @@ impl ChainBuilder {
     /// O(n log n) in the number of transactions, inputs and outputs.
     pub fn finish(&self) -> Result<Chain, Error> {
         let linked = link::link(&self.records)?;
-        Ok(freeze::freeze(&self.records, linked, self.network, self.complete)?)
+        freeze::freeze(&self.records, &linked, self.network, self.complete)
     }
 }
 

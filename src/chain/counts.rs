@@ -3,7 +3,8 @@
 use serde::Serialize;
 
 use super::Chain;
-use super::columns::{NO_TIME, UNKNOWN_VALUE};
+use super::columns::Columns;
+use super::format::Column;
 use crate::id;
 
 /// What a chain holds, counted by how well it is known.
@@ -46,34 +47,51 @@ pub struct Counts {
     pub unspent_claimed: u64,
 }
 
-impl Chain {
-    /// Counts what the chain holds and how well it is known. Linear time.
-    pub fn counts(&self) -> Counts {
-        let stubs = id::at(self.stubs);
-        let mut counts = Counts {
-            transactions: id::number(self.txid.len() - stubs),
-            stubs: id::number(stubs),
-            unspent_claimed: id::number(self.unspent.len()),
-            ..Counts::default()
-        };
-        for tx in self.view().txs() {
-            counts.transactions_proven += u64::from(tx.is_proven());
-            counts.heights_claimed += u64::from(tx.height().is_some());
-            counts.positions_claimed += u64::from(tx.is_coinbase() || tx.position().is_some());
-            counts.times_claimed += u64::from(self.time[tx.index().at()] != NO_TIME);
-            for prevout in tx.inputs().filter_map(|input| input.prevout()) {
-                if self.value[prevout.index().at()] == UNKNOWN_VALUE {
-                    counts.prevouts_unknown += 1;
-                } else if prevout.tx().is_proven() {
-                    counts.prevouts_proven += 1;
-                } else {
-                    counts.prevouts_claimed += 1;
-                }
-            }
+/// Where each stands in the column `totals`.
+pub(crate) const FEES_SAT: usize = 0;
+pub(crate) const UNSPENT: usize = 1;
+pub(crate) const UNSPENT_SAT: usize = 2;
+pub(crate) const PROVEN: usize = 3;
+const PREVOUTS_PROVEN: usize = 4;
+const PREVOUTS_CLAIMED: usize = 5;
+const PREVOUTS_UNKNOWN: usize = 6;
+const HEIGHTS: usize = 7;
+const POSITIONS: usize = 8;
+const TIMES: usize = 9;
+/// Of each type of script one, and one of unknown scripts.
+pub(crate) const BY_TYPE: usize = 10;
+
+impl Counts {
+    pub(super) fn of(columns: Columns<'_>) -> Self {
+        let totals = columns.totals();
+        let stubs = u64::from(columns.stubs());
+        let transactions = id::number(columns.txs()) - stubs;
+        Self {
+            transactions,
+            transactions_proven: totals.get(PROVEN),
+            transactions_claimed: transactions - totals.get(PROVEN),
+            stubs,
+            prevouts_proven: totals.get(PREVOUTS_PROVEN),
+            prevouts_claimed: totals.get(PREVOUTS_CLAIMED),
+            prevouts_unknown: totals.get(PREVOUTS_UNKNOWN),
+            heights_claimed: totals.get(HEIGHTS),
+            heights_unknown: transactions - totals.get(HEIGHTS),
+            positions_claimed: totals.get(POSITIONS),
+            positions_unknown: transactions - totals.get(POSITIONS),
+            times_claimed: totals.get(TIMES),
+            unspent_claimed: columns.layout().entries(Column::SaidUnspent),
         }
-        counts.transactions_claimed = counts.transactions - counts.transactions_proven;
-        counts.positions_unknown = counts.transactions - counts.positions_claimed;
-        counts.heights_unknown = counts.transactions - counts.heights_claimed;
-        counts
+    }
+
+    /// The inputs that spend something.
+    pub(super) fn prevouts(&self) -> u64 {
+        self.prevouts_proven + self.prevouts_claimed + self.prevouts_unknown
+    }
+}
+
+impl<D: AsRef<[u8]>> Chain<D> {
+    /// Counts what the chain holds and how well it is known, in constant time.
+    pub fn counts(&self) -> Counts {
+        Counts::of(self.columns())
     }
 }

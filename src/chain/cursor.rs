@@ -4,9 +4,11 @@ use std::fmt;
 
 use bitcoin::{Address, Amount, OutPoint, Script, Txid};
 
-use super::columns::{NO_ADDRESS, NO_OUTPUT, NO_POSITION, NO_SCRIPT, NO_TIME, NO_TX, UNKNOWN_VALUE, flag};
+use super::columns::{Columns, NO_ADDRESS, NO_TX, UNKNOWN_VALUE, flag};
+use super::format::Column;
 use super::script::is_unspendable;
-use super::{Chain, ScriptType, View};
+use super::spend::Spend;
+use super::{ScriptType, View};
 use crate::id::{self, AddressIndex, BlockHeight, InputIndex, OutputIndex, TxIndex};
 
 /// A transaction of a view.
@@ -28,22 +30,22 @@ impl<'c> Tx<'c> {
 
     /// Returns the txid.
     pub fn txid(self) -> Txid {
-        self.view.chain.txid[self.index.at()]
+        self.columns().txid(self.index)
     }
 
     /// Returns the height of its block, if a source gave it.
     pub fn height(self) -> Option<BlockHeight> {
-        self.has(flag::HEIGHT).then(|| BlockHeight::from_u32(self.view.chain.height[self.index.at()]))
+        self.has(flag::HEIGHT).then(|| BlockHeight::from_u32(self.columns().height_in_force(self.index)))
     }
 
     /// Returns its position in the block, if a source gave it.
     pub fn position(self) -> Option<u32> {
-        Some(self.view.chain.position[self.index.at()]).filter(|position| *position != NO_POSITION)
+        self.columns().position(self.index)
     }
 
     /// Returns its block's time in seconds since 1970-01-01 UTC, if a source gave it.
     pub fn time(self) -> Option<u32> {
-        Some(self.view.chain.time[self.index.at()]).filter(|time| *time != NO_TIME)
+        self.columns().time(self.index)
     }
 
     /// True when it creates a block's new coins.
@@ -53,7 +55,7 @@ impl<'c> Tx<'c> {
 
     /// True when nobody supplied it: its outputs are those that supplied transactions spend.
     pub fn is_stub(self) -> bool {
-        self.view.chain.is_stub(self.index)
+        self.columns().is_stub(self.index)
     }
 
     /// True when its txid is the hash of bytes that were given.
@@ -61,16 +63,33 @@ impl<'c> Tx<'c> {
         self.has(flag::PROVEN)
     }
 
+    /// Returns its version, if a source gave it.
+    pub fn version(self) -> Option<i32> {
+        let version = self.columns().numbers::<4>(Column::TxVersion).get_u32(self.index.at());
+        self.has(flag::VERSION).then_some(i32::from_le_bytes(version.to_le_bytes()))
+    }
+
+    /// Returns its lock time as it stands in the bytes, if a source gave it.
+    pub fn lock_time(self) -> Option<u32> {
+        let lock_time = self.columns().numbers::<4>(Column::TxLockTime).get_u32(self.index.at());
+        self.has(flag::VERSION).then_some(lock_time)
+    }
+
+    /// Returns its weight in weight units (BIP 141); `None` where its witness is unknown.
+    pub fn weight(self) -> Option<u32> {
+        Some(self.columns().numbers::<4>(Column::TxWeight).get_u32(self.index.at())).filter(|weight| *weight > 0)
+    }
+
     /// Iterates its inputs in order. A stub has none; a coinbase has one that spends nothing.
     pub fn inputs(self) -> impl ExactSizeIterator<Item = Input<'c>> + DoubleEndedIterator {
-        let range = self.view.chain.inputs_of(self.index);
+        let range = self.columns().inputs_of(self.index);
         let (first, count) = (range.start.to_u64(), range.end.at() - range.start.at());
         (0..count).map(move |at| Input { tx: self, index: InputIndex::from_u64(first + id::number(at)) })
     }
 
     /// Iterates its outputs in order. Of a stub, those that are known.
     pub fn outputs(self) -> impl ExactSizeIterator<Item = Output<'c>> + DoubleEndedIterator {
-        let range = self.view.chain.outputs_of(self.index);
+        let range = self.columns().outputs_of(self.index);
         let (first, count) = (range.start.to_u64(), range.end.at() - range.start.at());
         (0..count).map(move |at| Output {
             view: self.view,
@@ -81,10 +100,10 @@ impl<'c> Tx<'c> {
 
     /// Returns the output at a vout, if there is one that is known.
     pub fn output(self, vout: u32) -> Option<Output<'c>> {
-        let range = self.view.chain.outputs_of(self.index);
+        let range = self.columns().outputs_of(self.index);
         let index = if self.is_stub() {
-            let known = &self.view.chain.stub_vout[range.start.at()..range.end.at()];
-            OutputIndex::of(range.start.at() + known.binary_search(&vout).ok()?)
+            let known = self.columns().numbers::<4>(Column::StubVout).slice(range.start.at()..range.end.at());
+            OutputIndex::of(range.start.at() + known.find(u64::from(vout))?)
         } else {
             OutputIndex::from_u64(range.start.to_u64() + u64::from(vout))
         };
@@ -115,7 +134,11 @@ impl<'c> Tx<'c> {
     }
 
     fn has(self, flags: u8) -> bool {
-        self.view.chain.flags[self.index.at()] & flags != 0
+        self.columns().flags(self.index) & flags != 0
+    }
+
+    fn columns(self) -> Columns<'c> {
+        self.view.columns()
     }
 }
 
@@ -149,19 +172,43 @@ impl<'c> Input<'c> {
 
     /// Returns the output it spends; `None` in a coinbase.
     pub fn prevout(self) -> Option<Output<'c>> {
-        let view = self.tx.view;
-        match view.chain.prevout[self.index.at()] {
-            NO_OUTPUT => None,
-            output => Some(view.output(OutputIndex::from_u64(output))),
-        }
+        self.tx.columns().prevout(self.index).map(|output| self.tx.view.output(output))
     }
 
     /// Returns the value of the output it spends, if known.
     pub fn value(self) -> Option<Amount> {
-        match self.tx.view.chain.prevout[self.index.at()] {
-            NO_OUTPUT => None,
-            output => value(self.tx.view.chain, OutputIndex::from_u64(output)),
-        }
+        let sat = self.tx.columns().numbers::<8>(Column::InputValue).get(self.index.at());
+        (sat != UNKNOWN_VALUE).then_some(Amount::from_sat(sat))
+    }
+
+    /// Returns the address that the output it spends paid, if known.
+    pub fn address_index(self) -> Option<AddressIndex> {
+        let address = self.tx.columns().numbers::<4>(Column::InputAddress).get_u32(self.index.at());
+        (address != NO_ADDRESS).then_some(AddressIndex::from_u32(address))
+    }
+
+    /// Returns the kind of script that it spends, if known.
+    pub fn script_type(self) -> Option<ScriptType> {
+        let code = self.tx.columns().bytes_of(Column::InputType)[self.index.at()];
+        ScriptType::from_code(u16::from(code))
+    }
+
+    /// Returns what its sequence, scriptSig and witness show, if a source gave them.
+    pub fn spend(self) -> Option<Spend> {
+        let bits = self.tx.columns().numbers::<2>(Column::InputSpend).get_u32(self.index.at());
+        Spend::from_bits(u16::try_from(bits).ok()?)
+    }
+
+    /// Returns the kind of the redeem script, where a P2SH output is spent and its script was revealed.
+    pub fn redeem_type(self) -> Option<ScriptType> {
+        self.spend()?.last_push().filter(|_| self.script_type() == Some(ScriptType::P2sh))
+    }
+
+    /// Returns the kind of the witness script, where a P2WSH output is spent, nested in P2SH or not.
+    pub fn witness_script_type(self) -> Option<ScriptType> {
+        let nested = self.redeem_type() == Some(ScriptType::P2wsh);
+        let shown = self.spend()?.last_item();
+        shown.filter(|_| nested || self.script_type() == Some(ScriptType::P2wsh))
     }
 }
 
@@ -213,11 +260,11 @@ impl<'c> Output<'c> {
 
     /// Returns its number within the transaction.
     pub fn vout(self) -> u32 {
-        let chain = self.view.chain;
-        if chain.is_stub(self.tx) {
-            return chain.stub_vout[self.index.at()];
+        let columns = self.view.columns();
+        if columns.is_stub(self.tx) {
+            return columns.numbers::<4>(Column::StubVout).get_u32(self.index.at());
         }
-        let distance = self.index.to_u64() - chain.first_output[self.tx.at()];
+        let distance = self.index.to_u64() - columns.outputs_of(self.tx).start.to_u64();
         u32::try_from(distance).expect("a transaction has fewer than 2^32 outputs")
     }
 
@@ -228,23 +275,22 @@ impl<'c> Output<'c> {
 
     /// Returns its value; `None` for a stub's output of which no source told it.
     pub fn value(self) -> Option<Amount> {
-        value(self.view.chain, self.index)
+        Some(self.view.columns().value(self.index)).filter(|sat| *sat != UNKNOWN_VALUE).map(Amount::from_sat)
     }
 
     /// Returns its script; `None` for a stub's output of which no source told it.
     pub fn script(self) -> Option<&'c Script> {
-        self.script_number().map(|number| self.view.chain.scripts.get(number))
+        self.view.columns().script(self.index)
     }
 
     /// Returns the kind of its script; `None` where the script is unknown.
     pub fn script_type(self) -> Option<ScriptType> {
-        self.script_number().map(|number| self.view.chain.script_type[id::at(number)])
+        self.view.columns().script_type(self.index)
     }
 
     /// Returns the address it pays; `None` where the script is unknown or has no address.
     pub fn address_index(self) -> Option<AddressIndex> {
-        let address = self.view.chain.script_address[id::at(self.script_number()?)];
-        (address != NO_ADDRESS).then_some(AddressIndex::from_u32(address))
+        self.view.columns().address_of(self.index)
     }
 
     /// Returns the address it pays, written for the chain's network.
@@ -252,17 +298,23 @@ impl<'c> Output<'c> {
         self.address_index().map(|index| self.view.address(index))
     }
 
+    /// True when no output before it, in chain order, pays its address; `None` where it has no address.
+    pub fn is_first_of_address(self) -> Option<bool> {
+        let first = self.view.columns().numbers::<5>(Column::AddressFirstOutput);
+        Some(first.get(self.address_index()?.at()) == self.index.to_u64())
+    }
+
     /// Tells what became of it, as far as the view can know.
     pub fn spent(self) -> Spent {
-        let chain = self.view.chain;
-        let spender = TxIndex::from_u32(chain.spender[self.index.at()]);
+        let columns = self.view.columns();
+        let spender = TxIndex::from_u32(columns.spender(self.index));
         if spender.to_u32() != NO_TX && self.view.sees(spender) {
             return Spent::By(spender);
         }
-        if chain.unspent.binary_search(&self.index.to_u64()).is_ok() {
+        if columns.is_said_unspent(self.index) {
             return Spent::Unspent;
         }
-        let complete = chain.complete.is_some_and(|(from, to)| {
+        let complete = self.view.complete().is_some_and(|(from, to)| {
             let to_tip = self.view.as_of.is_none_or(|height| (from..=to).contains(&height));
             to_tip && self.tx().height().is_some_and(|height| height >= from)
         });
@@ -281,9 +333,10 @@ impl<'c> Output<'c> {
     ///
     /// Looks past the view's height, because it tells what could be fetched and is no part of a result.
     pub fn named_spender(self) -> Option<Txid> {
-        match self.view.chain.spender[self.index.at()] {
-            NO_TX => self.view.chain.named_spender(self.index),
-            spender => Some(self.view.chain.txid[TxIndex::from_u32(spender).at()]),
+        let columns = self.view.columns();
+        match columns.spender(self.index) {
+            NO_TX => columns.named_spender(self.index),
+            spender => Some(columns.txid(TxIndex::from_u32(spender))),
         }
     }
 
@@ -292,16 +345,21 @@ impl<'c> Output<'c> {
     pub fn is_unspendable(self) -> bool {
         let tx = self.tx();
         let genesis = tx.is_coinbase() && tx.height() == Some(BlockHeight::from_u32(0));
-        genesis || self.is_overwritten() || self.script().is_some_and(is_unspendable)
+        genesis || self.is_overwritten() || self.has_unspendable_script()
+    }
+
+    /// Only scripts of these types can be unspendable, and the types stand in a column of their own.
+    fn has_unspendable_script(self) -> bool {
+        match self.script_type() {
+            Some(ScriptType::OpReturn) => true,
+            Some(ScriptType::NonStandard | ScriptType::Multisig) => self.script().is_some_and(is_unspendable),
+            _ => false,
+        }
     }
 
     fn is_overwritten(self) -> bool {
-        let by = self.view.chain.overwritten.iter().find(|(tx, _)| *tx == self.tx.to_u32());
-        by.is_some_and(|(_, height)| self.view.as_of.is_none_or(|as_of| *height <= as_of)) && self.spender().is_none()
-    }
-
-    fn script_number(self) -> Option<u32> {
-        Some(self.view.chain.script[self.index.at()]).filter(|number| *number != NO_SCRIPT)
+        let by = self.view.columns().overwritten_at(self.tx);
+        by.is_some_and(|height| self.view.as_of.is_none_or(|as_of| height <= as_of)) && self.spender().is_none()
     }
 }
 
@@ -312,8 +370,4 @@ impl fmt::Debug for Output<'_> {
             .field("value", &self.value())
             .finish_non_exhaustive()
     }
-}
-
-fn value(chain: &Chain, output: OutputIndex) -> Option<Amount> {
-    Some(chain.value[output.at()]).filter(|sat| *sat != UNKNOWN_VALUE).map(Amount::from_sat)
 }

@@ -9,8 +9,6 @@ use std::fmt;
 use bitcoin::{PubkeyHash, Script, ScriptBuf, hashes::Hash};
 use serde::Serialize;
 
-use crate::id;
-
 /// The kinds of output script.
 ///
 /// # Examples
@@ -159,32 +157,12 @@ pub(crate) fn canonical(script: &Script) -> Option<Cow<'_, Script>> {
     has_address.then_some(Cow::Borrowed(script))
 }
 
-/// Byte strings end to end, numbered by first appearance.
-#[derive(Clone, Debug)]
-pub(crate) struct Scripts {
-    ends: Vec<u64>,
-    bytes: Vec<u8>,
-}
-
-impl Default for Scripts {
-    fn default() -> Self {
-        Self { ends: vec![0], bytes: Vec::new() }
-    }
-}
-
-impl Scripts {
-    pub(crate) fn push(&mut self, script: &Script) {
-        self.bytes.extend_from_slice(script.as_bytes());
-        self.ends.push(id::number(self.bytes.len()));
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.ends.len() - 1
-    }
-
-    pub(crate) fn get(&self, number: u32) -> &Script {
-        let at = id::at(number);
-        Script::from_bytes(&self.bytes[id::at(self.ends[at])..id::at(self.ends[at + 1])])
+/// The part of a canonical script that tells addresses of its kind apart: the hash, or the witness program.
+pub(crate) fn payload(script: &[u8]) -> &[u8] {
+    match script {
+        [0x76, 0xa9, 0x14, hash @ .., 0x88, 0xac] | [0xa9, 0x14, hash @ .., 0x87] if hash.len() == 20 => hash,
+        [_, _, program @ ..] => program,
+        _ => script,
     }
 }
 

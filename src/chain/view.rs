@@ -2,10 +2,14 @@
 
 use std::fmt;
 
-use bitcoin::{Address, Network, OutPoint, Script, Txid};
+use bitcoin::block::Header;
+use bitcoin::hashes::sha256;
+use bitcoin::{Address, Amount, Network, OutPoint, Script, Txid};
 
-use super::columns::{NO_TX, flag};
-use super::{Chain, Output, OutputSet, Tx};
+use super::columns::{Columns, NO_ADDRESS, NO_TX, Numbers, UNKNOWN_VALUE, flag};
+use super::format::Column;
+use super::script::ScriptType;
+use super::{Counts, Output, OutputSet, Tx};
 use crate::id::{self, AddressIndex, BlockHeight, OutputIndex, TxIndex};
 use crate::par;
 
@@ -37,27 +41,38 @@ use crate::par;
 /// ```
 #[derive(Clone, Copy)]
 pub struct View<'c> {
-    pub(super) chain: &'c Chain,
+    columns: Columns<'c>,
     /// Transactions from here on are not visible.
     end: TxIndex,
     pub(super) as_of: Option<BlockHeight>,
 }
 
 impl<'c> View<'c> {
-    pub(super) fn whole(chain: &'c Chain) -> Self {
-        Self { chain, end: TxIndex::of(chain.txid.len()), as_of: None }
+    pub(super) fn whole(columns: Columns<'c>) -> Self {
+        Self { columns, end: TxIndex::of(columns.txs()), as_of: None }
     }
 
-    pub(super) fn as_of(chain: &'c Chain, height: BlockHeight) -> Self {
+    pub(super) fn as_of(columns: Columns<'c>, height: BlockHeight) -> Self {
+        let heights = columns.numbers::<4>(Column::BlockHeight);
+        let blocks = heights.partition_point(|h| h <= u64::from(height.to_u32()));
         // Stubs have no height and always stand before the end.
-        let stubs = id::at(chain.stubs);
-        let end = stubs + chain.height[stubs..].partition_point(|h| *h <= height.to_u32());
-        Self { chain, end: TxIndex::of(end), as_of: Some(height) }
+        let end = TxIndex::from_u32(columns.numbers::<4>(Column::BlockFirstTx).get_u32(blocks));
+        Self { columns, end, as_of: Some(height) }
     }
 
-    /// Returns the chain that is viewed.
-    pub fn chain(self) -> &'c Chain {
-        self.chain
+    pub(crate) fn columns(self) -> Columns<'c> {
+        self.columns
+    }
+
+    /// Views the whole of the same chain.
+    #[must_use]
+    pub fn unbounded(self) -> Self {
+        Self::whole(self.columns)
+    }
+
+    /// True when both look at the same chain in memory, if as of different heights.
+    pub fn is_of_same_chain(self, other: View<'_>) -> bool {
+        self.columns.is_same(other.columns)
     }
 
     /// Returns the height as of which the chain is viewed; `None` for the whole.
@@ -65,14 +80,36 @@ impl<'c> View<'c> {
         self.as_of
     }
 
+    /// Returns the heights from and to which every block of the chain is here whole, if that was declared.
+    pub fn complete(self) -> Option<(BlockHeight, BlockHeight)> {
+        self.columns.layout().head.complete
+    }
+
+    /// Returns what [`Chain::digest`](super::Chain::digest) does, of the whole chain.
+    pub fn digest(self) -> sha256::Hash {
+        self.columns.digest()
+    }
+
+    /// Counts what the whole chain holds and how well it is known, in constant time.
+    pub fn counts(self) -> Counts {
+        Counts::of(self.columns)
+    }
+
     /// Returns the greatest known height of a transaction in the view.
     pub fn tip(self) -> Option<BlockHeight> {
-        (id::at(self.chain.stubs)..self.end.at()).rev().find_map(|at| self.cursor(TxIndex::of(at)).height())
+        (id::at(self.columns.stubs())..self.end.at()).rev().find_map(|at| self.cursor(TxIndex::of(at)).height())
+    }
+
+    /// Returns the header of the block at a height, where the chain has headers and the view sees it.
+    pub fn header(self, height: BlockHeight) -> Option<Header> {
+        let visible = self.as_of.is_none_or(|as_of| height <= as_of);
+        let block = self.columns.numbers::<4>(Column::BlockHeight).find(u64::from(height.to_u32()))?;
+        self.columns.header(block).filter(|_| visible)
     }
 
     /// Returns the network.
     pub fn network(self) -> Network {
-        self.chain.network
+        self.columns.layout().head.network
     }
 
     /// Returns the transaction at an index of this chain.
@@ -81,7 +118,7 @@ impl<'c> View<'c> {
     ///
     /// When the index is not from this chain.
     pub fn tx(self, index: TxIndex) -> Tx<'c> {
-        assert!(index.at() < self.chain.txid.len(), "transaction index {index} is not from this chain");
+        assert!(index.at() < self.columns.txs(), "transaction index {index} is not from this chain");
         self.cursor(index)
     }
 
@@ -91,14 +128,14 @@ impl<'c> View<'c> {
     ///
     /// When the index is not from this chain.
     pub fn output(self, index: OutputIndex) -> Output<'c> {
-        assert!(index.at() < self.chain.value.len(), "output index {index} is not from this chain");
-        let after = self.chain.first_output.partition_point(|first| *first <= index.to_u64());
-        Output { view: self, index, tx: TxIndex::of(after - 1) }
+        let known = index.to_u64() < self.columns.layout().head.outputs;
+        assert!(known, "output index {index} is not from this chain");
+        Output { view: self, index, tx: self.columns.tx_of_output(index) }
     }
 
     /// Finds a visible transaction by txid; the later of a BIP30 pair.
     pub fn tx_at(self, txid: &Txid) -> Option<Tx<'c>> {
-        self.chain.find_txs(txid).rev().map(|index| self.cursor(index)).find(|tx| self.sees(tx.index))
+        self.columns.find_txs(txid).rev().map(|index| self.cursor(index)).find(|tx| self.sees(tx.index))
     }
 
     /// Finds an output by outpoint; of a stub too, if something spends it.
@@ -108,7 +145,7 @@ impl<'c> View<'c> {
 
     /// Iterates the visible supplied transactions in chain order; stubs are not among them.
     pub fn txs(self) -> impl DoubleEndedIterator<Item = Tx<'c>> {
-        (self.chain.stubs..self.end.to_u32())
+        (self.columns.stubs()..self.end.to_u32())
             .map(TxIndex::from_u32)
             .filter(move |index| self.sees(*index))
             .map(move |index| self.cursor(index))
@@ -118,39 +155,47 @@ impl<'c> View<'c> {
     ///
     /// They have no height, so they are all visible as of any height, those too that only a later transaction spends.
     pub fn stubs(self) -> impl ExactSizeIterator<Item = Tx<'c>> {
-        (0..self.chain.stubs).map(move |index| self.cursor(TxIndex::from_u32(index)))
+        (0..self.columns.stubs()).map(move |index| self.cursor(TxIndex::from_u32(index)))
     }
 
     /// Iterates the transactions that a view as of a height leaves out because their own height is unknown.
     ///
     /// Empty when the whole chain is viewed.
     pub fn left_out(self) -> impl Iterator<Item = Tx<'c>> {
-        let from = if self.as_of.is_some() { self.chain.stubs } else { NO_TX };
-        (from..TxIndex::of(self.chain.txid.len()).to_u32())
+        // Most chains know every height and need not be searched.
+        let searched = self.as_of.is_some() && self.counts().heights_unknown > 0;
+        let from = if searched { self.columns.stubs() } else { NO_TX };
+        (from..TxIndex::of(self.columns.txs()).to_u32())
             .map(move |index| self.cursor(TxIndex::from_u32(index)))
             .filter(|tx| tx.height().is_none())
     }
 
     /// Iterates the visible transactions of a block, in block order.
     pub fn block(self, height: BlockHeight) -> impl Iterator<Item = Tx<'c>> {
-        let stubs = id::at(self.chain.stubs);
-        let heights = &self.chain.height[stubs..];
-        let start = stubs + heights.partition_point(|h| *h < height.to_u32());
-        let end = (stubs + heights.partition_point(|h| *h <= height.to_u32())).min(self.end.at());
-        (start..end).map(move |at| self.cursor(TxIndex::of(at))).filter(|tx| tx.height().is_some())
+        let block = self.columns.numbers::<4>(Column::BlockHeight).find(u64::from(height.to_u32()));
+        let txs = block.map_or(TxIndex::default()..TxIndex::default(), |block| self.columns.txs_of_block(block));
+        (txs.start.to_u32()..txs.end.min(self.end).to_u32())
+            .map(move |at| self.cursor(TxIndex::from_u32(at)))
+            .filter(|tx| tx.height().is_some())
     }
 
     /// Returns the visible outputs that pay this script, byte for byte.
     pub fn outputs_to(self, script: &Script) -> OutputSet {
-        let Some(number) = self.chain.find_script(script) else { return OutputSet::default() };
-        self.with_script(number).collect()
+        let columns = self.columns;
+        let paying = |output: &OutputIndex| columns.script(*output) == Some(script);
+        if ScriptType::of(script) != ScriptType::P2pk
+            && let Some(address) = columns.find_address(script)
+        {
+            return self.seen(columns.outputs_to(address)).filter(paying).collect();
+        }
+        self.seen(columns.find_bare(script)).filter(paying).collect()
     }
 
     /// Finds an address that some output of the chain pays; of a script, through its address.
     ///
     /// The address must be of this chain's network; `None` otherwise.
     pub fn address_index(self, script: &Script) -> Option<AddressIndex> {
-        self.chain.find_address(script)
+        self.columns.find_address(script)
     }
 
     /// Returns the address at an index of this chain.
@@ -159,8 +204,13 @@ impl<'c> View<'c> {
     ///
     /// When the index is not from this chain.
     pub fn address(self, index: AddressIndex) -> Address {
-        let script = self.chain.addresses.get(index.to_u32());
-        Address::from_script(script, self.chain.network).expect("only scripts with an address are numbered")
+        let script = self.columns.address_script(index);
+        Address::from_script(script, self.network()).expect("only scripts with an address are numbered")
+    }
+
+    /// Returns how many different addresses the whole chain pays.
+    pub fn addresses(self) -> usize {
+        self.columns.addresses()
     }
 
     /// Returns the visible outputs that pay this address, whichever script they use.
@@ -169,9 +219,40 @@ impl<'c> View<'c> {
     ///
     /// When the index is not from this chain.
     pub fn outputs_of(self, address: AddressIndex) -> OutputSet {
-        let scripts =
-            id::at(self.chain.first_of_address[address.at()])..id::at(self.chain.first_of_address[address.at() + 1]);
-        self.chain.of_address[scripts].iter().flat_map(|script| self.with_script(*script)).collect()
+        self.seen(self.columns.outputs_to(address)).collect()
+    }
+
+    /// Iterates the value and the address of every visible output, in chain order, without a look at anything else.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let chain = fundtrace::ChainBuilder::new().finish()?;
+    /// assert_eq!(chain.view().output_values().count(), 0);
+    /// # Ok::<(), fundtrace::Error>(())
+    /// ```
+    pub fn output_values(self) -> impl Iterator<Item = (Option<Amount>, Option<AddressIndex>)> + 'c {
+        let end = self.end_of(Column::TxFirstOutput);
+        let value = self.columns.numbers::<8>(Column::OutputValue).slice(0..end);
+        let address = self.columns.numbers::<4>(Column::OutputAddress).slice(0..end);
+        pairs(value, address)
+    }
+
+    /// Iterates the value and the address of what every visible input spends, in chain order: one sequential pass, because the store
+    /// repeats both on the input's side. A coinbase's input has neither.
+    pub fn input_values(self) -> impl Iterator<Item = (Option<Amount>, Option<AddressIndex>)> + 'c {
+        let end = self.end_of(Column::TxFirstInput);
+        let value = self.columns.numbers::<8>(Column::InputValue).slice(0..end);
+        let address = self.columns.numbers::<4>(Column::InputAddress).slice(0..end);
+        pairs(value, address)
+    }
+
+    fn end_of(self, first: Column) -> usize {
+        id::at(self.columns.numbers::<5>(first).get(self.end.at()))
+    }
+
+    fn seen(self, outputs: impl Iterator<Item = OutputIndex>) -> impl Iterator<Item = OutputIndex> {
+        outputs.filter(move |output| self.sees(self.columns.tx_of_output(*output)))
     }
 
     /// Maps every visible supplied transaction, on the caller's rayon pool, and returns the results in chain order.
@@ -193,22 +274,25 @@ impl<'c> View<'c> {
     }
 
     pub(crate) fn sees(self, index: TxIndex) -> bool {
-        let placed = self.as_of.is_none() || self.chain.flags[index.at()] & flag::HEIGHT != 0;
-        self.chain.is_stub(index) || (index < self.end && placed)
+        let placed = self.as_of.is_none() || self.columns.flags(index) & flag::HEIGHT != 0;
+        self.columns.is_stub(index) || (index < self.end && placed)
     }
 
     pub(super) fn cursor(self, index: TxIndex) -> Tx<'c> {
         Tx { view: self, index }
     }
+}
 
-    fn with_script(self, number: u32) -> impl Iterator<Item = OutputIndex> {
-        let first = &self.chain.first_with_script;
-        let range = id::at(first[id::at(number)])..id::at(first[id::at(number) + 1]);
-        self.chain.with_script[range]
-            .iter()
-            .map(|output| OutputIndex::from_u64(*output))
-            .filter(move |output| self.sees(self.output(*output).tx))
-    }
+/// Two columns side by side, with their sentinels turned into `None`.
+fn pairs<'c>(
+    value: Numbers<'c, 8>,
+    address: Numbers<'c, 4>,
+) -> impl Iterator<Item = (Option<Amount>, Option<AddressIndex>)> + 'c {
+    value.bytes().iter().zip(address.bytes()).map(|(value, address)| {
+        let (sat, address) = (u64::from_le_bytes(*value), u32::from_le_bytes(*address));
+        let value = (sat != UNKNOWN_VALUE).then_some(Amount::from_sat(sat));
+        (value, (address != NO_ADDRESS).then_some(AddressIndex::from_u32(address)))
+    })
 }
 
 impl fmt::Debug for View<'_> {

@@ -1,6 +1,6 @@
 //! What can be contradictory about the transactions of a chain.
 
-use bitcoin::{Amount, OutPoint, Txid};
+use bitcoin::{Amount, BlockHash, OutPoint, Txid};
 
 use crate::id::BlockHeight;
 
@@ -40,6 +40,12 @@ pub(crate) enum ChainError {
     Inflation { txid: Txid, inputs: Amount, outputs: Amount },
     #[error("the chain is declared complete from height {from} to {to}, but {what}")]
     Incomplete { from: BlockHeight, to: BlockHeight, what: String },
+    #[error(
+        "block {block} at height {height}: its transactions do not give its merkle root; some are missing, altered or without position"
+    )]
+    MerkleRoot { height: BlockHeight, block: BlockHash },
+    #[error("block {block} at height {height} does not follow the block given at height {parent}")]
+    Unlinked { height: BlockHeight, block: BlockHash, parent: BlockHeight },
     #[error("more {what} than this build can number")]
     TooMany { what: &'static str },
 }

@@ -167,11 +167,7 @@ impl Manifest {
             fundtrace: env!("CARGO_PKG_VERSION"),
             format: 1,
             network: spec::network_name(view.network()),
-            input: Facts {
-                sha256: view.chain().digest().to_string(),
-                counts: view.chain().counts(),
-                complete: view.chain().complete(),
-            },
+            input: Facts { sha256: view.digest().to_string(), counts: view.counts(), complete: view.complete() },
             view: Seen {
                 as_of: view.height(),
                 tip: view.tip(),

@@ -161,7 +161,7 @@ impl SeedSpec {
 }
 
 fn absent(view: View<'_>, txid: &Txid) -> String {
-    let elsewhere = view.chain().view().tx_at(txid);
+    let elsewhere = view.unbounded().tx_at(txid);
     match (elsewhere, view.height()) {
         (Some(tx), Some(as_of)) => match tx.height() {
             Some(height) => format!("its transaction is at height {height}, above the view's {as_of}"),

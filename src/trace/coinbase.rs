@@ -28,7 +28,7 @@ impl<'c> Row<'c> {
         let subsidy = subsidy(view.network(), height);
         let entitled = fees.iter().try_fold(subsidy, |sum, (_, fee)| sum.checked_add(*fee))?;
         let unclaimed = entitled.checked_sub(coinbase.output_value()?)?;
-        let declared = view.chain().complete().is_some_and(|(from, to)| (from..=to).contains(&height));
+        let declared = view.complete().is_some_and(|(from, to)| (from..=to).contains(&height));
         (declared || unclaimed == Amount::ZERO).then_some(Self { coinbase, subsidy, fees, unclaimed })
     }
 

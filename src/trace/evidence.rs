@@ -163,7 +163,7 @@ impl<'t> Walk<'t, '_> {
         };
         if !seed {
             // A coinbase takes the fees of its block, so its outputs come after all of the block's.
-            let order = (view.chain().height[tx.index().at()], tx.is_coinbase(), tx.index());
+            let order = (view.columns().height_in_force(tx.index()), tx.is_coinbase(), tx.index());
             self.open.entry(order).or_default().push(node);
         }
         self.flow.nodes.push(Node { at, part, seed, from: Vec::new() });

@@ -76,7 +76,7 @@ pub fn forward<'c, T: Taint, S: Stop + ?Sized>(
 ) -> Trace<'c> {
     let mut run = Run::start(view, seeds, rule, stop, *options);
     while let Some(next) = run.queue.first().copied() {
-        let height = BlockHeight::from_u32(view.chain().height[next.at()]);
+        let height = BlockHeight::from_u32(view.columns().height_in_force(next));
         match run.pending.first_key_value().map(|(block, _)| *block).filter(|block| *block < height) {
             Some(block) => run.pay_coinbase(block),
             None => {

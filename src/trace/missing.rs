@@ -74,7 +74,7 @@ impl Trace<'_> {
 
     /// A stub has a txid too, but nobody supplied it.
     fn is_supplied(&self, txid: &Txid) -> bool {
-        let chain = self.view.chain();
-        chain.find_txs(txid).any(|tx| !chain.is_stub(tx))
+        let columns = self.view.columns();
+        columns.find_txs(txid).any(|tx| !columns.is_stub(tx))
     }
 }

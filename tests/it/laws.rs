@@ -22,7 +22,7 @@ fn config(cases: u32) -> ProptestConfig {
 }
 
 fn trace<'c, T: Taint>(case: &Case, view: View<'c>, rule: &T, stops: &[StopRow]) -> Trace<'c> {
-    trace::forward(view, &case.seeds(view.chain()), rule, &*StopRow::all(stops), &case.options)
+    trace::forward(view, &case.seeds(view), rule, &*StopRow::all(stops), &case.options)
 }
 
 proptest! {

@@ -288,7 +288,7 @@ impl Mini {
 /// Reads `name:vout` or `name:vout=label`; without a label the output is its own source.
 pub fn seed(view: View<'_>, text: &str) -> Seed {
     let (name, label) = cut(text, '=');
-    let output = view.chain().view().output_at(outpoint(name));
+    let output = view.unbounded().output_at(outpoint(name));
     output.unwrap_or_else(|| panic!("no output {name}")).seed(label.unwrap_or(name))
 }
 

@@ -1,9 +1,9 @@
 //! Random small chains, without contradictions by construction. Drawn from a tape of numbers, so that proptest can shrink them:
 //! zeros mean few and simple transactions.
 
-use fundtrace::Chain;
 use fundtrace::bitcoin::Network;
 use fundtrace::trace::{CoinbaseOrder, Fees, Options};
+use fundtrace::{Chain, View};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 
@@ -185,11 +185,11 @@ impl Case {
 
     /// Seeds as the twin takes them, by index in this chain.
     pub fn twin_seeds(&self, chain: &Chain) -> Vec<crate::twin::TwinSeed> {
-        self.seeds(chain).into_iter().map(|seed| (seed.output, seed.label)).collect()
+        self.seeds(chain.view()).into_iter().map(|seed| (seed.output, seed.label)).collect()
     }
 
-    pub fn seeds(&self, chain: &Chain) -> Vec<fundtrace::trace::Seed> {
-        self.seeds.iter().map(|text| crate::mini::seed(chain.view(), text)).collect()
+    pub fn seeds(&self, view: View<'_>) -> Vec<fundtrace::trace::Seed> {
+        self.seeds.iter().map(|text| crate::mini::seed(view.unbounded(), text)).collect()
     }
 }
 

@@ -257,7 +257,7 @@ impl<T: Taint> Pass<'_, '_, T> {
             row += tx.fee()?;
         }
         let unclaimed = row.checked_sub(coinbase.output_value()?)?;
-        let declared = self.view.chain().complete().is_some_and(|(from, to)| from <= height && height <= to);
+        let declared = self.view.complete().is_some_and(|(from, to)| from <= height && height <= to);
         (declared || unclaimed == Amount::ZERO).then_some(unclaimed)
     }
 

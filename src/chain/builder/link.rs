@@ -160,7 +160,8 @@ fn order(records: &[NewTx], parents: &[Vec<Option<usize>>]) -> Result<(Vec<usize
     Ok((order, height))
 }
 
-fn position(tx: &NewTx) -> Option<u32> {
+/// A coinbase's position need not be given.
+pub(super) fn position(tx: &NewTx) -> Option<u32> {
     if tx.is_coinbase() { Some(0) } else { tx.position }
 }
 
