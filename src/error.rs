@@ -2,6 +2,7 @@
 //!
 //! [`Error`] is opaque; ask it with the `is_*` predicates. Its kinds live beside the module that they serve.
 
+pub(crate) mod blk;
 pub(crate) mod chain;
 pub(crate) mod source;
 pub(crate) mod spec;
@@ -10,6 +11,7 @@ pub(crate) mod store;
 use std::error::Error as StdError;
 use std::fmt;
 
+pub(crate) use blk::BlkError;
 pub(crate) use chain::ChainError;
 pub(crate) use source::{At, SourceError};
 pub(crate) use spec::SpecError;
@@ -42,6 +44,8 @@ pub(crate) enum Kind {
     Spec(SpecError),
     #[error(transparent)]
     Store(StoreError),
+    #[error(transparent)]
+    Blk(BlkError),
 }
 
 impl Error {
@@ -86,7 +90,8 @@ impl Error {
 
     /// True when bytes were read but are not what their form demands.
     pub fn is_parse(&self) -> bool {
-        matches!(&*self.kind, Kind::Source(error) if !error.is_txid_mismatch()) && !self.is_io()
+        let source = matches!(&*self.kind, Kind::Source(error) if !error.is_txid_mismatch());
+        (source || matches!(*self.kind, Kind::Blk(_))) && !self.is_io()
     }
 
     /// True when a transaction's bytes do not hash to the txid they were given under.
@@ -135,6 +140,7 @@ impl StdError for Error {
             Kind::Chain(error) => error.source(),
             Kind::Spec(error) => error.source(),
             Kind::Store(error) => error.source(),
+            Kind::Blk(error) => error.source(),
         }
     }
 }
@@ -149,4 +155,4 @@ macro_rules! from_kind {
     )*};
 }
 
-from_kind!(std::io::Error => Io, SourceError => Source, ChainError => Chain, SpecError => Spec, StoreError => Store);
+from_kind!(std::io::Error => Io, SourceError => Source, ChainError => Chain, SpecError => Spec, StoreError => Store, BlkError => Blk);

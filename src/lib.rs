@@ -28,6 +28,7 @@
 //! - `cli`: the command `fundtrace`, and every feature that a subcommand needs. Brings `clap`.
 
 // The library speaks through values; only the command and the examples print. `expect("why this holds")` instead of `unwrap`.
+#![forbid(unsafe_code)]
 #![warn(unreachable_pub)]
 #![deny(clippy::print_stdout, clippy::print_stderr, clippy::dbg_macro, clippy::unwrap_used)]
 

@@ -8,6 +8,7 @@
 //! [`read`] yields [`NewTx`] records for a [`ChainBuilder`](crate::ChainBuilder). Every form is one file with a function
 //! `read(impl BufRead) -> impl Iterator<Item = Result<NewTx, Error>>`; the iterator ends after its first error.
 
+pub mod blk;
 pub mod esplora;
 pub mod raw;
 

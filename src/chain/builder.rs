@@ -144,7 +144,7 @@ impl ChainBuilder {
 const HEIGHTS_END: u32 = bitcoin::absolute::LOCK_TIME_THRESHOLD;
 
 /// The heights of the two pairs of coinbases that share a txid, from before BIP30 forbade it.
-const OVERWRITTEN: [(u32, u32); 2] = [(91_722, 91_880), (91_812, 91_842)];
+pub(super) const OVERWRITTEN: [(u32, u32); 2] = [(91_722, 91_880), (91_812, 91_842)];
 
 fn is_overwriting_pair(a: &NewTx, b: &NewTx) -> bool {
     let (Some(a_height), Some(b_height)) = (a.height, b.height) else { return false };

@@ -95,6 +95,11 @@ impl<D: AsRef<[u8]>> Chain<D> {
         self.bytes.as_ref()
     }
 
+    /// Returns what it was opened on.
+    pub fn into_bytes(self) -> D {
+        self.bytes
+    }
+
     /// Returns the hash of the store's header and directory. The directory has the hashes of all columns, so this names the
     /// store's content once [`verify`](Self::verify) has passed.
     pub fn store_hash(&self) -> sha256::Hash {

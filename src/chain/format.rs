@@ -9,7 +9,8 @@ use bitcoin::p2p::Magic;
 use crate::error::StoreError;
 use crate::id::{self, BlockHeight};
 
-const MAGIC: [u8; 8] = *b"\x89fundtr\n";
+/// The first eight bytes of every store.
+pub const STORE_MAGIC: &[u8; 8] = b"\x89fundtr\n";
 /// What this program writes, and the only one so far that it reads.
 const VERSION: u32 = 1;
 const HEAD_BYTES: usize = 64;
@@ -145,7 +146,7 @@ impl Layout {
     /// Reads the header and the directory and checks that the columns can be what they say; their bytes are not read.
     pub(crate) fn read(bytes: &[u8]) -> Result<Self, StoreError> {
         let head = bytes.get(..HEAD_BYTES).ok_or(StoreError::Short { bytes: bytes.len() })?;
-        if head[..8] != MAGIC {
+        if head[..8] != *STORE_MAGIC {
             return Err(StoreError::NotAStore);
         }
         let version = u32_at(head, 8);
@@ -254,7 +255,7 @@ impl Layout {
 /// Writes the header and the directory for columns of these lengths and hashes, in the order of [`Column::ALL`].
 pub(crate) fn write(head: &Head, columns: &[(u64, sha256::Hash)]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(HEAD_BYTES + COUNT * ENTRY_BYTES + HASH_BYTES);
-    bytes.extend(MAGIC);
+    bytes.extend(STORE_MAGIC);
     bytes.extend(VERSION.to_le_bytes());
     bytes.extend(id::small(columns.len()).to_le_bytes());
     bytes.extend(Magic::from(head.network).to_bytes());

@@ -76,7 +76,7 @@ impl Spend {
     /// ```
     pub fn of(input: &TxIn) -> Self {
         let mut facts = Self::base(input.script_sig.as_bytes(), input.sequence.0, input.previous_output.is_null());
-        let mut witness = WitnessFacts::default();
+        let mut witness = WitnessFacts::new(input.witness.len());
         input.witness.iter().for_each(|item| witness.item(item));
         facts.add_witness(witness, input.previous_output.is_null());
         facts
@@ -96,7 +96,7 @@ impl Spend {
         Self(bits)
     }
 
-    pub(crate) fn add_witness(&mut self, witness: WitnessFacts<'_>, coinbase: bool) {
+    pub(crate) fn add_witness(&mut self, witness: WitnessFacts, coinbase: bool) {
         let items = witness.items_without_annex();
         if items == 0 {
             return;
@@ -109,9 +109,9 @@ impl Spend {
             return;
         }
         if self.0 & DER == 0 {
-            self.0 |= signature_bits(witness.signature);
+            self.0 |= witness.signature;
         }
-        self.0 |= nibble(witness.script()) << INNER_SHIFT;
+        self.0 |= witness.script() << INNER_SHIFT;
     }
 
     /// Returns what the sequence number says.
@@ -172,34 +172,42 @@ impl Spend {
 
 /// What is kept of a witness while its items go by.
 #[derive(Clone, Copy, Default)]
-pub(crate) struct WitnessFacts<'w> {
-    items: u32,
-    signature: &'w [u8],
-    last: &'w [u8],
-    before_last: &'w [u8],
+pub(crate) struct WitnessFacts {
+    items: usize,
+    seen: usize,
+    /// The bits of the first signature.
+    signature: u16,
+    /// What the last item and the one before it are as scripts.
+    last: u16,
+    before_last: u16,
+    annex: bool,
 }
 
-impl<'w> WitnessFacts<'w> {
-    pub(crate) fn item(&mut self, item: &'w [u8]) {
-        self.items += 1;
-        self.before_last = self.last;
-        self.last = item;
-        if self.signature.is_empty() && is_der(item) {
-            self.signature = item;
+impl WitnessFacts {
+    pub(crate) fn new(items: usize) -> Self {
+        Self { items, ..Self::default() }
+    }
+
+    pub(crate) fn item(&mut self, item: &[u8]) {
+        self.seen += 1;
+        if self.signature == 0 && is_der(item) {
+            self.signature = signature_bits(item);
+        }
+        // Only the last one can be a script, or the one before where the last is an annex.
+        if self.seen + 1 >= self.items {
+            self.before_last = self.last;
+            self.last = nibble(item);
+            // BIP 341: of two or more items a last one that begins with 0x50 is the annex.
+            self.annex = self.seen == self.items && self.items >= 2 && item.first() == Some(&0x50);
         }
     }
 
-    /// BIP 341: of two or more items a last one that begins with 0x50 is the annex.
-    fn has_annex(&self) -> bool {
-        self.items >= 2 && self.last.first() == Some(&0x50)
+    fn items_without_annex(&self) -> usize {
+        self.items - usize::from(self.annex)
     }
 
-    fn items_without_annex(&self) -> u32 {
-        self.items - u32::from(self.has_annex())
-    }
-
-    fn script(&self) -> &'w [u8] {
-        if self.has_annex() { self.before_last } else { self.last }
+    fn script(&self) -> u16 {
+        if self.annex { self.before_last } else { self.last }
     }
 }
 
@@ -262,7 +270,7 @@ mod tests {
     #[test]
     fn annex_is_no_item() {
         let (key_spend, annex) = ([9; 64], [0x50, 1]);
-        let mut witness = WitnessFacts::default();
+        let mut witness = WitnessFacts::new(2);
         [&key_spend[..], &annex].into_iter().for_each(|item| witness.item(item));
         let mut spend = Spend::base(&[], 0xffff_fffd, false);
         spend.add_witness(witness, false);

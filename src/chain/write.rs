@@ -11,6 +11,7 @@ mod money;
 mod order;
 pub(crate) mod scratch;
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::mem;
 
@@ -20,10 +21,11 @@ use bitcoin::hashes::{Hash, sha256};
 use self::chunk::Chunk;
 pub(super) use self::order::prefix_of;
 use self::scratch::{Buckets, Scratch, Spool};
-use super::columns::{NO_OUTPUT, flag};
+use super::columns::{Columns, NO_OUTPUT, flag};
 use super::format::{self, Column, Head};
+use super::script::is_unspendable;
 use crate::error::{ChainError, Error};
-use crate::id::{self, BlockHeight};
+use crate::id::{self, AddressIndex, BlockHeight, InputIndex, OutputIndex, TxIndex};
 use crate::par;
 
 /// Positions are dealt into buckets of so many.
@@ -81,8 +83,8 @@ pub(super) struct Assembler {
     value_sat: u64,
     proven: u64,
     heights: u64,
-    /// Outputs that cannot be spent though their type does not show it, ascending but for the overwritten.
-    dead: Vec<u64>,
+    /// Outputs that cannot be spent though their type does not show it.
+    dead: BTreeSet<u64>,
     spends: Buckets,
     scripts: Buckets,
     again: Buckets,
@@ -114,7 +116,7 @@ impl Assembler {
             value_sat: 0,
             proven: 0,
             heights: 0,
-            dead: Vec::new(),
+            dead: BTreeSet::new(),
             spends: buckets(1),
             scripts: buckets(dictionary::SCRIPT_BUCKETS),
             again: buckets(1),
@@ -144,7 +146,95 @@ impl Assembler {
 
     /// Says that an output is dead: overwritten, or of the genesis block.
     pub(super) fn dead(&mut self, output: u64) {
-        self.dead.push(output);
+        self.dead.insert(output);
+    }
+
+    pub(super) fn is_dead(&self, output: u64) -> bool {
+        self.dead.contains(&output)
+    }
+
+    /// The height of a transaction that has been added.
+    pub(super) fn height_of(&mut self, tx: u32) -> io::Result<u32> {
+        let blocks = u64::from(self.blocks);
+        let first = self.columns.of(Column::BlockFirstTx).read(0..blocks * 4)?;
+        let number = |bytes: &[u8; 4]| u32::from_le_bytes(*bytes);
+        let block = first.as_chunks::<4>().0.partition_point(|first| number(first) <= tx) - 1;
+        let at = id::number(block) * 4;
+        let height = self.columns.of(Column::BlockHeight).read(at..at + 4)?;
+        Ok(height.first_chunk().map_or(0, number))
+    }
+
+    /// Takes over the transactions of a store before `end`, whose last block is at `tip`.
+    pub(super) fn resume(&mut self, from: Columns<'_>, end: TxIndex, tip: BlockHeight) -> Result<(), Error> {
+        let txs = id::number(end.at());
+        let inputs = from.inputs_of(TxIndex::from_u32(end.to_u32() - 1)).end.to_u64();
+        let outputs = from.outputs_of(TxIndex::from_u32(end.to_u32() - 1)).end.to_u64();
+        let height = |block: &usize| from.height_of_block(*block) <= tip.to_u32();
+        let blocks = id::number((0..from.blocks()).take_while(height).count());
+        use Column::*;
+        for (column, entries) in [
+            (BlockHeight, blocks),
+            (BlockFirstTx, blocks),
+            (BlockHeader, blocks),
+            (Txid, txs),
+            (TxFlags, txs),
+            (TxVersion, txs),
+            (TxLockTime, txs),
+            (TxWeight, txs),
+            (TxFirstInput, txs),
+            (TxFirstOutput, txs),
+            (InputSpend, inputs),
+            (OutputValue, outputs),
+            (OutputType, outputs),
+        ] {
+            let bytes = &from.bytes_of(column)[..id::at(entries * column.width())];
+            for part in bytes.chunks(1 << 20) {
+                self.columns.of(column).write(part)?;
+            }
+        }
+        for tx in (0..end.to_u32()).map(TxIndex::from_u32) {
+            self.proven += u64::from(from.flags(tx) & flag::PROVEN != 0);
+            self.heights += u64::from(from.flags(tx) & flag::HEIGHT != 0);
+            self.deal_txid(from.txid(tx).as_byte_array(), u64::from(tx.to_u32()))?;
+            let range = from.inputs_of(tx);
+            for input in range.start.to_u64()..range.end.to_u64() {
+                let prevout = from.prevout(InputIndex::from_u64(input)).map_or(NO_OUTPUT, OutputIndex::to_u64);
+                self.deal_spend(prevout, input, u64::from(tx.to_u32()))?;
+            }
+        }
+        self.value_sat = from.numbers::<8>(OutputValue).slice(0..id::at(outputs)).iter().fold(0, u64::saturating_add);
+        self.resume_addresses(from, outputs)?;
+        for (at, output) in from.numbers::<5>(BareOutput).iter().enumerate().take_while(|(_, o)| *o < outputs) {
+            let script = from.bare_script(at);
+            self.keep_script(output, script.as_bytes())?;
+            if !script.is_op_return() && is_unspendable(script) {
+                self.dead(output);
+            }
+        }
+        if tip.to_u32() == 0 || from.height_of_block(0) == 0 {
+            let genesis = from.outputs_of(from.txs_of_block(0).start);
+            (genesis.start.to_u64()..genesis.end.to_u64()).for_each(|output| self.dead(output));
+        }
+        self.blocks = id::small(id::at(blocks));
+        self.headers = self.blocks;
+        (self.txs, self.inputs, self.outputs) = (txs, inputs, outputs);
+        Ok(())
+    }
+
+    fn resume_addresses(&mut self, from: Columns<'_>, outputs: u64) -> io::Result<()> {
+        let first = from.numbers::<5>(Column::AddressFirstOutput);
+        for (at, first) in first.iter().enumerate().take_while(|(_, first)| *first < outputs) {
+            let script = from.address_script(AddressIndex::of(at)).as_bytes();
+            let bucket = dictionary::script_bucket(script, self.scripts.len());
+            let head = [&id::small(script.len()).to_le_bytes()[..1], script].concat();
+            self.scripts.push(bucket, &head, &first.to_le_bytes()[..5])?;
+        }
+        let again = from.numbers::<4>(Column::AgainAddress).iter().zip(from.numbers::<5>(Column::AgainOutput).iter());
+        for (address, output) in again.filter(|(_, output)| *output < outputs) {
+            let first = first.get(id::at(address));
+            self.again.push(bucket_of(first), &first.to_le_bytes()[..5], &output.to_le_bytes()[..5])?;
+        }
+        Ok(())
     }
 
     /// Adds transactions of which `prevouts` are the outputs that the inputs spend, in order.
@@ -281,13 +371,13 @@ impl Assembler {
         if self.headers < self.blocks {
             *self.columns.of(Column::BlockHeader) = Spool::new(&self.scratch);
         }
-        self.dead.sort_unstable();
+        let dead: Vec<u64> = self.dead.into_iter().collect();
         let txs = id::small(id::at(self.txs));
         let (scratch, txids, bare_keys) = (&self.scratch, self.txids, self.bare_keys);
         let mut sorted = [(); 4].map(|()| Spool::new(scratch));
         let [txid_order, txid_prefix, bare_key, bare_by_key] = &mut sorted;
         let columns = &mut self.columns;
-        let outputs = dense::Outputs { count: self.outputs, of_stubs: self.of_stubs, dead: &self.dead };
+        let outputs = dense::Outputs { count: self.outputs, of_stubs: self.of_stubs, dead: &dead };
         let (scripts, again, mut spends, inputs) = (self.scripts, self.again, self.spends, self.inputs);
         let (joined, ordered) = par::join(
             || -> io::Result<_> {

@@ -46,6 +46,16 @@ pub(crate) enum ChainError {
     MerkleRoot { height: BlockHeight, block: BlockHash },
     #[error("block {block} at height {height} does not follow the block given at height {parent}")]
     Unlinked { height: BlockHeight, block: BlockHash, parent: BlockHeight },
+    #[error(
+        "transaction {txid} of the block at height {height} spends {outpoint}, which is not there: it was spent before, or a block is missing"
+    )]
+    NotThere { txid: Txid, height: BlockHeight, outpoint: OutPoint },
+    #[error("block {block} at height {height} comes first; a store is written from the genesis block on, or resumed")]
+    NotGenesis { height: BlockHeight, block: BlockHash },
+    #[error("only a store of whole blocks with their headers from the genesis block on can be resumed; index anew")]
+    NotWhole,
+    #[error("there is no block to write a store of")]
+    NoBlock,
     #[error("more {what} than this build can number")]
     TooMany { what: &'static str },
 }

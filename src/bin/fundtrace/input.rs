@@ -1,26 +1,40 @@
 //! INPUT, `--from`, `--network` and `--complete`: the same in every subcommand.
 
-use std::io::Read;
+use std::io::{Error as IoError, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use fundtrace::bitcoin::Network;
+use fundtrace::chain::Writer;
+use fundtrace::source::blk::{self, Blocks};
 use fundtrace::source::{self, Form};
 use fundtrace::{BlockHeight, Chain, ChainBuilder, Error, spec};
+
+use crate::index;
+use crate::store::{self, Bytes};
 
 /// What to read.
 #[derive(Args, Debug)]
 pub(crate) struct InputArgs {
-    /// Files or directories with transactions, or `-` for standard input. Of a directory, its *.json, *.jsonl and *.ndjson.
+    /// A store that `index` wrote, Bitcoin Core's blocks folder, or files and directories with transactions, or `-` for standard
+    /// input. Of a directory, its *.json, *.jsonl and *.ndjson.
     #[arg(value_name = "INPUT")]
     pub(crate) input: Vec<PathBuf>,
-    /// The form of the input: raw or esplora; recognised when not given.
-    #[arg(long, value_name = "FORM", value_parser = str::parse::<Form>)]
-    pub(crate) from: Option<Form>,
-    /// The network: mainnet (or bitcoin), testnet, testnet4, signet, regtest.
+    /// The network: mainnet (or bitcoin), testnet, testnet4, signet, regtest. A store knows its own.
     #[arg(long, value_name = "NAME", value_parser = spec::network)]
     pub(crate) network: Option<Network>,
+    #[command(flatten)]
+    pub(crate) forms: FormArgs,
+}
+
+/// How transactions are to be read.
+#[derive(Args, Clone, Copy, Default, Debug)]
+pub(crate) struct FormArgs {
+    /// The form of the transactions (raw, esplora, ..); recognised when not given.
+    #[arg(long, value_name = "FORM", value_parser = str::parse::<Form>)]
+    pub(crate) from: Option<Form>,
     /// Every transaction of the blocks at these heights, both included, is in the input; only then can it show that an output is unspent.
+    /// Of stores and block files this is known.
     #[arg(long, value_name = "FROM-TO", value_parser = complete)]
     pub(crate) complete: Option<Complete>,
 }
@@ -32,27 +46,62 @@ fn complete(text: &str) -> Result<Complete, Error> {
     spec::heights(text)
 }
 
-/// Reads all inputs into one chain.
-pub(crate) fn read(
-    input: &[PathBuf],
-    from: Option<Form>,
-    network: Network,
-    complete: Option<Complete>,
-) -> Result<Chain, Error> {
+/// Opens a store, or reads everything else into a chain.
+pub(crate) fn load(paths: &[PathBuf], forms: &FormArgs, network: Option<Network>) -> Result<Chain<Bytes>, Error> {
+    if let [path] = paths
+        && store::is_here(path)
+    {
+        let chain = store::open(path)?;
+        if let Some(given) = network.filter(|given| *given != chain.network()) {
+            let what = format!("the store is of {}, not of {given}; leave --network out", chain.network());
+            return Err(invalid(what).within(path.display()));
+        }
+        return Ok(chain);
+    }
+    if let Some(path) = paths.iter().find(|path| store::is_here(path)) {
+        return Err(invalid("a store stands alone; name no other input beside it").within(path.display()));
+    }
+    let network = network.unwrap_or(Network::Bitcoin);
+    if !paths.is_empty() && paths.iter().all(|path| blk::is_here(path)) {
+        return blocks(paths, network);
+    }
+    let chain = freeze(paths, forms, network)?;
+    Chain::from_bytes(Bytes::Owned(chain.into_bytes()))
+}
+
+/// Block files without a store: one is written where nobody sees it.
+fn blocks(paths: &[PathBuf], network: Network) -> Result<Chain<Bytes>, Error> {
+    let blocks = Blocks::open(paths, network)?;
+    let folder = std::env::temp_dir();
+    let mut writer = Writer::new(network, &folder);
+    let bar = index::bar(blocks.size());
+    blocks.write_to(&mut writer, |progress| index::show(&bar, progress))?;
+    bar.finish_and_clear();
+    let mut file = tempfile::tempfile_in(&folder)?;
+    writer.finish()?.write_to(std::io::BufWriter::new(&mut file))?;
+    Chain::from_bytes(Bytes::Mapped(store::map(&file)?))
+}
+
+/// Reads transactions in any order and freezes them.
+pub(crate) fn freeze(paths: &[PathBuf], forms: &FormArgs, network: Network) -> Result<Chain, Error> {
     let mut builder = ChainBuilder::new().network(network);
-    if let Some((from, to)) = complete {
+    if let Some((from, to)) = forms.complete {
         builder = builder.complete(from, to);
     }
-    for path in input {
+    for path in paths {
         for file in files(path).map_err(|error| Error::from(error).within(path.display()))? {
-            read_file(&file, from, &mut builder).map_err(|error| error.within(file.display()))?;
+            read_file(&file, forms.from, &mut builder).map_err(|error| error.within(file.display()))?;
         }
     }
     // One file may well be an address's empty page, but all of them together are a mistake.
     if builder.is_empty() {
-        return Err(std::io::Error::new(std::io::ErrorKind::NotFound, "the input holds no transaction").into());
+        return Err(IoError::new(ErrorKind::NotFound, "the input holds no transaction").into());
     }
     builder.finish()
+}
+
+fn invalid(what: impl Into<String>) -> Error {
+    IoError::new(ErrorKind::InvalidInput, what.into()).into()
 }
 
 fn read_file(path: &Path, from: Option<Form>, builder: &mut ChainBuilder) -> Result<(), Error> {
@@ -88,8 +137,8 @@ fn files(path: &Path) -> std::io::Result<Vec<PathBuf>> {
         }
     }
     if files.is_empty() {
-        let what = "the directory holds no *.json, *.jsonl or *.ndjson file";
-        return Err(std::io::Error::new(std::io::ErrorKind::NotFound, what));
+        let what = "the directory holds no blk*.dat, *.json, *.jsonl or *.ndjson file";
+        return Err(IoError::new(ErrorKind::NotFound, what));
     }
     files.sort();
     Ok(files)

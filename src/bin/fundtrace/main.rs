@@ -3,7 +3,9 @@
 //! Exit status: 0; 1 when data is absent, empty, bad or lacks a seed; 2 when the command line cannot be parsed. Results go to standard
 //! output, messages to standard error.
 
+mod index;
 mod input;
+mod store;
 mod trace;
 
 use std::error::Error as _;
@@ -26,12 +28,14 @@ struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Command {
+    Index(index::Args),
     Trace(trace::Args),
 }
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
+        Command::Index(args) => index::run(&args),
         Command::Trace(args) => trace::run(&args),
     };
     match done {

@@ -120,18 +120,22 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
         Some(path) => error.within(path.display()),
         None => error,
     };
-    let network = args.input.network.map_or_else(|| case.network().map_err(in_case), Ok)?;
     let rules = args.policy.as_ref().map_or_else(|| case.rules().map_err(in_case), |named| Ok(named.0.clone()))?;
-    let complete = args.input.complete.map_or_else(|| case.complete().map_err(in_case), |heights| Ok(Some(heights)))?;
     let by_case = args.seed.is_empty();
     let specs = if by_case { case.seeds().map_err(in_case)? } else { args.seed.clone() };
+    let named = if case.network.is_some() { Some(case.network().map_err(in_case)?) } else { None };
+    let mut forms = args.input.forms;
+    forms.from = forms.from.or(case.from);
+    if forms.complete.is_none() {
+        forms.complete = case.complete().map_err(in_case)?;
+    }
+    let chain = input::load(&inputs(&case, args)?, &forms, args.input.network.or(named))?;
+    let network = chain.network();
     let mut tags = case.tags(network).map_err(in_case)?;
     for entry in &args.tag {
         let (script, tag) = entry.resolve(network)?;
         tags.insert(script, tag);
     }
-    let inputs = inputs(&case, args)?;
-    let chain = input::read(&inputs, args.input.from.or(case.from), network, complete)?;
     let view = case.height().map_or(chain.view(), |height: BlockHeight| chain.as_of(height));
     let given = spec::resolve(view, &specs).map_err(|error| if by_case { in_case(error) } else { error })?;
     let explain = explained(view, &args.explain)?;

@@ -1,5 +1,7 @@
 //! Transactions decoded into columns before their place in the chain is known, so that decoding can run ahead on any thread.
 
+use std::ops::Range;
+
 use bitcoin::block::Header;
 use bitcoin::consensus::encode::serialize;
 use bitcoin::hashes::Hash;
@@ -8,7 +10,7 @@ use bitcoin::{OutPoint, Script, Txid};
 use super::super::columns::{UNKNOWN_TYPE, flag};
 use super::super::record::NewTx;
 use super::super::script::{ScriptType, canonical, is_unspendable};
-use super::super::spend::Spend;
+use super::super::spend::{Spend, WitnessFacts};
 use crate::id;
 
 /// Numbers stand as they will in the store, so that placing a chunk is copying.
@@ -44,6 +46,18 @@ pub(crate) struct ChunkBlock {
     pub(crate) header: Option<Box<[u8; 80]>>,
     /// Its first transaction in the chunk.
     pub(super) first_tx: u32,
+}
+
+impl ChunkBlock {
+    pub(crate) fn first_tx(&self) -> u32 {
+        self.first_tx
+    }
+}
+
+/// Where the entries of a transaction lie, given where those of each end.
+fn span(ends: &[u32], tx: u32) -> Range<u32> {
+    let start = id::at(tx).checked_sub(1).map_or(0, |before| ends[before]);
+    start..ends[id::at(tx)]
 }
 
 /// The parts of a transaction that are neither inputs nor outputs.
@@ -83,9 +97,18 @@ impl Chunk {
         self.spend.extend(spend.map_or(0, Spend::bits).to_le_bytes());
     }
 
-    /// Sets the last but `back` inputs' facts, once their witness is read.
-    pub(crate) fn set_spend(&mut self, input: usize, spend: Spend) {
-        self.spend[input * 2..input * 2 + 2].copy_from_slice(&spend.bits().to_le_bytes());
+    /// Adds what an input's witness shows, which is read after all inputs.
+    pub(crate) fn add_witness(&mut self, input: usize, witness: WitnessFacts) {
+        let bits = &mut self.spend.as_chunks_mut::<2>().0[input];
+        if let Some(mut spend) = Spend::from_bits(u16::from_le_bytes(*bits)) {
+            spend.add_witness(witness, self.outpoint[input].is_null());
+            *bits = spend.bits().to_le_bytes();
+        }
+    }
+
+    /// True when the inputs from `first` on are one that spends nothing.
+    pub(crate) fn is_coinbase_from(&self, first: usize) -> bool {
+        matches!(&self.outpoint[first..], [only] if only.is_null())
     }
 
     pub(crate) fn output(&mut self, value: u64, script: Option<&Script>) {
@@ -150,6 +173,24 @@ impl Chunk {
 
     pub(crate) fn inputs(&self) -> usize {
         self.outpoint.len()
+    }
+
+    /// The txid and the flags of a transaction.
+    pub(crate) fn tx_at(&self, tx: u32) -> (&[u8; 32], u8) {
+        (&self.txid[id::at(tx)], self.flags[id::at(tx)])
+    }
+
+    pub(crate) fn outpoints_of(&self, tx: u32) -> &[OutPoint] {
+        let range = span(&self.input_end, tx);
+        &self.outpoint[id::at(range.start)..id::at(range.end)]
+    }
+
+    pub(crate) fn outputs_of(&self, tx: u32) -> Range<u32> {
+        span(&self.output_end, tx)
+    }
+
+    pub(crate) fn is_spendable(&self, output: u32) -> bool {
+        u16::from(self.script_type[id::at(output)]) != ScriptType::OpReturn.code() && !self.oversized.contains(&output)
     }
 
     /// The value of all outputs.
