@@ -8,14 +8,17 @@
 //! [`read`] yields [`NewTx`] records for a [`ChainBuilder`](crate::ChainBuilder). Every form is one file with a function
 //! `read(impl BufRead) -> impl Iterator<Item = Result<NewTx, Error>>`; the iterator ends after its first error.
 
+mod batch;
 pub mod esplora;
+mod lines;
+mod proof;
 pub mod raw;
 
 use std::fmt;
 use std::io::BufRead;
 use std::str::FromStr;
 
-use serde::de::IgnoredAny;
+use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 use crate::chain::NewTx;
@@ -30,6 +33,8 @@ use crate::error::{Error, SourceError, SpecError};
 /// assert_eq!(Form::detect(br#"{"txid":"..","hex":"01"}"#), Some(Form::Raw));
 /// assert_eq!(Form::detect(br#"[{"txid":"..","vin":[],"vout":[]}, {"vin":[]}]"#), Some(Form::Esplora));
 /// assert_eq!(Form::detect(b"txid,vout"), None);
+/// // The end is missing: reading it says where.
+/// assert_eq!(Form::detect(br#"[{"txid":"..","vin":[{"txid":".."#), Some(Form::Esplora));
 /// // What Esplora answers for an address without transactions.
 /// assert_eq!(Form::detect(b"[]"), Some(Form::Esplora));
 /// assert_eq!(Form::detect(b"[] {\"txid\":\"..\",\"hex\":\"01\"}"), Some(Form::Raw));
@@ -48,36 +53,16 @@ impl Form {
     /// Every form, in the order they are tried.
     pub const ALL: [Self; 2] = [Self::Raw, Self::Esplora];
 
-    /// Recognises the form from the first JSON value that is not an empty array; empty arrays alone are Esplora's.
+    /// Recognises the form from the keys of the first JSON object, even one that is cut off. Empty arrays alone are Esplora's.
     pub fn detect(bytes: &[u8]) -> Option<Self> {
-        /// The keys that tell the forms apart.
-        #[derive(Deserialize)]
-        struct Keys {
-            hex: Option<IgnoredAny>,
-            vin: Option<IgnoredAny>,
-        }
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Answer {
-            // Many first, because an array would pass for a struct whose fields stand without names.
-            Many(Vec<Keys>),
-            One(Keys),
-        }
+        let mut values = serde_json::Deserializer::from_slice(bytes);
+        let mut keys = Keys::default();
         let mut form = None;
-        for answer in serde_json::Deserializer::from_slice(bytes).into_iter::<Answer>() {
-            let keys = match answer.ok()? {
-                Answer::One(keys) => Some(keys),
-                Answer::Many(keys) => keys.into_iter().next(),
-            };
+        // Goes on after an empty array, and ends at an object, at the end, and at what is not JSON.
+        while keys.deserialize(&mut values).is_ok() {
             form = Some(Self::Esplora);
-            match keys {
-                Some(Keys { hex: Some(_), .. }) => return Some(Self::Raw),
-                Some(Keys { vin: Some(_), .. }) => return form,
-                Some(_) => return None,
-                None => {}
-            }
         }
-        form
+        if keys.found.is_empty() && values.end().is_ok() { form } else { keys.form() }
     }
 
     /// Recognises the form or says what was found instead.
@@ -144,4 +129,76 @@ pub fn read<'r>(form: Form, reader: impl BufRead + 'r) -> Box<dyn Iterator<Item 
         Form::Raw => Box::new(raw::read(reader)),
         Form::Esplora => Box::new(esplora::read(reader)),
     }
+}
+
+/// The keys of the first object, of those that tell the forms apart.
+#[derive(Default)]
+struct Keys {
+    found: Vec<&'static str>,
+    in_array: bool,
+}
+
+impl Keys {
+    const KNOWN: [&str; 2] = ["hex", "vin"];
+
+    fn known(key: &[u8]) -> Option<&'static str> {
+        Self::KNOWN.into_iter().find(|known| known.as_bytes() == key)
+    }
+
+    fn form(&self) -> Option<Form> {
+        let all = |keys: &[&str]| keys.iter().all(|key| self.found.contains(key));
+        let forms = [(Form::Raw, all(&["hex"])), (Form::Esplora, all(&["vin"]))];
+        forms.into_iter().find_map(|(form, fits)| fits.then_some(form))
+    }
+}
+
+/// Reads the keys of an object, or of the first in an array, and then fails, for the rest need not be read: only an empty
+/// array is no error. Keys that were read stay when the bytes end too early.
+impl<'de> DeserializeSeed<'de> for &mut Keys {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for &mut Keys {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object or an array of objects")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<(), M::Error> {
+        while let Some(key) = map.next_key::<String>()? {
+            self.found.extend(Keys::known(key.as_bytes()));
+            map.next_value::<IgnoredAny>()?;
+        }
+        Err(M::Error::custom("enough"))
+    }
+
+    fn visit_seq<S: SeqAccess<'de>>(self, mut seq: S) -> Result<(), S::Error> {
+        if std::mem::replace(&mut self.in_array, true) {
+            return Err(S::Error::custom("an array in an array"));
+        }
+        // An element always fails.
+        seq.next_element_seed(&mut *self)?;
+        self.in_array = false;
+        Ok(())
+    }
+}
+
+/// Ends the items after the first error.
+fn until_error(
+    mut items: impl Iterator<Item = Result<NewTx, SourceError>>,
+) -> impl Iterator<Item = Result<NewTx, Error>> {
+    let mut failed = false;
+    std::iter::from_fn(move || {
+        if failed {
+            return None;
+        }
+        let item = items.next()?;
+        failed = item.is_err();
+        Some(item.map_err(Error::from))
+    })
 }
