@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | [`Form::Raw`] | our own: one JSON object a line with the transaction's bytes | yes, the txid is recomputed |
 //! | [`Form::Esplora`] | what Esplora's `/tx/:txid` and `/address/:address/txs` answer | yes, where no part is left out |
+//! | [`Form::Rpc`] | what Bitcoin Core's `getblock` answers, verbosity 2 or 3 | yes, header and merkle root too |
 //!
 //! [`read`] yields [`NewTx`] records for a [`ChainBuilder`](crate::ChainBuilder). Every form is one file with a function
 //! `read(impl BufRead) -> impl Iterator<Item = Result<NewTx, Error>>`; the iterator ends after its first error.
@@ -13,6 +14,7 @@ pub mod esplora;
 mod lines;
 mod proof;
 pub mod raw;
+pub mod rpc;
 
 use std::fmt;
 use std::io::BufRead;
@@ -32,6 +34,8 @@ use crate::error::{Error, SourceError, SpecError};
 /// use fundtrace::source::Form;
 /// assert_eq!(Form::detect(br#"{"txid":"..","hex":"01"}"#), Some(Form::Raw));
 /// assert_eq!(Form::detect(br#"[{"txid":"..","vin":[],"vout":[]}, {"vin":[]}]"#), Some(Form::Esplora));
+/// assert_eq!(Form::detect(br#"{"result":{"hash":".."},"error":null,"id":1}"#), Some(Form::Rpc));
+/// assert_eq!(Form::detect(br#"{"hash":"..","merkleroot":"..","tx":[]}"#), Some(Form::Rpc));
 /// assert_eq!(Form::detect(b"txid,vout"), None);
 /// // The end is missing: reading it says where.
 /// assert_eq!(Form::detect(br#"[{"txid":"..","vin":[{"txid":".."#), Some(Form::Esplora));
@@ -47,11 +51,13 @@ pub enum Form {
     Raw,
     /// Esplora's transaction JSON: objects, arrays of them, or lines.
     Esplora,
+    /// Bitcoin Core's `getblock` with verbosity 2 or 3: blocks or JSON-RPC answers, arrays of them, or lines.
+    Rpc,
 }
 
 impl Form {
     /// Every form, in the order they are tried.
-    pub const ALL: [Self; 2] = [Self::Raw, Self::Esplora];
+    pub const ALL: [Self; 3] = [Self::Raw, Self::Esplora, Self::Rpc];
 
     /// Recognises the form from the keys of the first JSON object, even one that is cut off. Empty arrays alone are Esplora's.
     pub fn detect(bytes: &[u8]) -> Option<Self> {
@@ -91,6 +97,7 @@ impl Form {
         match self {
             Self::Raw => "raw",
             Self::Esplora => "esplora",
+            Self::Rpc => "rpc",
         }
     }
 }
@@ -128,6 +135,7 @@ pub fn read<'r>(form: Form, reader: impl BufRead + 'r) -> Box<dyn Iterator<Item 
     match form {
         Form::Raw => Box::new(raw::read(reader)),
         Form::Esplora => Box::new(esplora::read(reader)),
+        Form::Rpc => Box::new(rpc::read(reader)),
     }
 }
 
@@ -139,7 +147,7 @@ struct Keys {
 }
 
 impl Keys {
-    const KNOWN: [&str; 2] = ["hex", "vin"];
+    const KNOWN: [&str; 5] = ["hex", "vin", "result", "tx", "merkleroot"];
 
     fn known(key: &[u8]) -> Option<&'static str> {
         Self::KNOWN.into_iter().find(|known| known.as_bytes() == key)
@@ -147,7 +155,11 @@ impl Keys {
 
     fn form(&self) -> Option<Form> {
         let all = |keys: &[&str]| keys.iter().all(|key| self.found.contains(key));
-        let forms = [(Form::Raw, all(&["hex"])), (Form::Esplora, all(&["vin"]))];
+        let forms = [
+            (Form::Raw, all(&["hex"])),
+            (Form::Esplora, all(&["vin"])),
+            (Form::Rpc, all(&["result"]) || all(&["tx", "merkleroot"])),
+        ];
         forms.into_iter().find_map(|(form, fits)| fits.then_some(form))
     }
 }
@@ -185,6 +197,30 @@ impl<'de> Visitor<'de> for &mut Keys {
         seq.next_element_seed(&mut *self)?;
         self.in_array = false;
         Ok(())
+    }
+}
+
+/// Four bytes of a transaction or header that some software prints signed and some unsigned.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(try_from = "i64")]
+struct FourBytes(i32);
+
+impl TryFrom<i64> for FourBytes {
+    type Error = String;
+
+    fn try_from(number: i64) -> Result<Self, String> {
+        i32::try_from(number)
+            .or_else(|_| u32::try_from(number).map(u32::cast_signed))
+            .map(Self)
+            .map_err(|_| format!("{number} does not fit four bytes"))
+    }
+}
+
+impl FromStr for FourBytes {
+    type Err = String;
+
+    fn from_str(number: &str) -> Result<Self, String> {
+        number.parse::<i64>().map_err(|error| error.to_string())?.try_into()
     }
 }
 
