@@ -5,11 +5,14 @@
 //! | [`Form::Raw`] | our own: one JSON object a line with the transaction's bytes | yes, the txid is recomputed |
 //! | [`Form::Esplora`] | what Esplora's `/tx/:txid` and `/address/:address/txs` answer | yes, where no part is left out |
 //! | [`Form::Rpc`] | what Bitcoin Core's `getblock` answers, verbosity 2 or 3 | yes, header and merkle root too |
+//! | [`Form::BitcoinEtl`] | bitcoin-etl's transactions, as JSON lines or CSV | yes, but a coinbase only with its block |
+//! | [`bitcoin_etl`] | the same with its blocks: two files | yes, but a coinbase of an unusual sequence |
 //!
 //! [`read`] yields [`NewTx`] records for a [`ChainBuilder`](crate::ChainBuilder). Every form is one file with a function
 //! `read(impl BufRead) -> impl Iterator<Item = Result<NewTx, Error>>`; the iterator ends after its first error.
 
 mod batch;
+pub mod bitcoin_etl;
 pub mod esplora;
 mod lines;
 mod proof;
@@ -36,6 +39,8 @@ use crate::error::{Error, SourceError, SpecError};
 /// assert_eq!(Form::detect(br#"[{"txid":"..","vin":[],"vout":[]}, {"vin":[]}]"#), Some(Form::Esplora));
 /// assert_eq!(Form::detect(br#"{"result":{"hash":".."},"error":null,"id":1}"#), Some(Form::Rpc));
 /// assert_eq!(Form::detect(br#"{"hash":"..","merkleroot":"..","tx":[]}"#), Some(Form::Rpc));
+/// assert_eq!(Form::detect(br#"{"hash":"..","block_number":1,"inputs":[],"outputs":[]}"#), Some(Form::BitcoinEtl));
+/// assert_eq!(Form::detect(b"hash,block_number,inputs,outputs\n"), Some(Form::BitcoinEtl));
 /// assert_eq!(Form::detect(b"txid,vout"), None);
 /// // The end is missing: reading it says where.
 /// assert_eq!(Form::detect(br#"[{"txid":"..","vin":[{"txid":".."#), Some(Form::Esplora));
@@ -53,14 +58,23 @@ pub enum Form {
     Esplora,
     /// Bitcoin Core's `getblock` with verbosity 2 or 3: blocks or JSON-RPC answers, arrays of them, or lines.
     Rpc,
+    /// bitcoin-etl's transactions without its blocks: JSON lines or CSV.
+    BitcoinEtl,
 }
 
 impl Form {
     /// Every form, in the order they are tried.
-    pub const ALL: [Self; 3] = [Self::Raw, Self::Esplora, Self::Rpc];
+    pub const ALL: [Self; 4] = [Self::Raw, Self::Esplora, Self::Rpc, Self::BitcoinEtl];
 
-    /// Recognises the form from the keys of the first JSON object, even one that is cut off. Empty arrays alone are Esplora's.
+    /// Recognises the form from the keys of the first JSON object, even one that is cut off, or from a first line of names.
+    /// Empty arrays alone are Esplora's.
     pub fn detect(bytes: &[u8]) -> Option<Self> {
+        let start = bytes.trim_ascii_start();
+        if !matches!(start.first(), Some(b'{' | b'[')) {
+            let names = start.split(|&byte| byte == b'\n').next().unwrap_or_default();
+            let names = names.trim_ascii_end().split(|&byte| byte == b',');
+            return Keys { found: names.filter_map(Keys::known).collect(), in_array: false }.form();
+        }
         let mut values = serde_json::Deserializer::from_slice(bytes);
         let mut keys = Keys::default();
         let mut form = None;
@@ -98,6 +112,7 @@ impl Form {
             Self::Raw => "raw",
             Self::Esplora => "esplora",
             Self::Rpc => "rpc",
+            Self::BitcoinEtl => "bitcoin-etl",
         }
     }
 }
@@ -136,6 +151,7 @@ pub fn read<'r>(form: Form, reader: impl BufRead + 'r) -> Box<dyn Iterator<Item 
         Form::Raw => Box::new(raw::read(reader)),
         Form::Esplora => Box::new(esplora::read(reader)),
         Form::Rpc => Box::new(rpc::read(reader)),
+        Form::BitcoinEtl => Box::new(bitcoin_etl::read(reader, None::<std::io::Empty>)),
     }
 }
 
@@ -147,7 +163,7 @@ struct Keys {
 }
 
 impl Keys {
-    const KNOWN: [&str; 5] = ["hex", "vin", "result", "tx", "merkleroot"];
+    const KNOWN: [&str; 9] = ["hex", "vin", "result", "tx", "merkleroot", "hash", "block_number", "inputs", "outputs"];
 
     fn known(key: &[u8]) -> Option<&'static str> {
         Self::KNOWN.into_iter().find(|known| known.as_bytes() == key)
@@ -159,6 +175,7 @@ impl Keys {
             (Form::Raw, all(&["hex"])),
             (Form::Esplora, all(&["vin"])),
             (Form::Rpc, all(&["result"]) || all(&["tx", "merkleroot"])),
+            (Form::BitcoinEtl, all(&["hash", "block_number", "inputs", "outputs"])),
         ];
         forms.into_iter().find_map(|(form, fits)| fits.then_some(form))
     }
