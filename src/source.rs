@@ -7,12 +7,15 @@
 //! | [`Form::Rpc`] | what Bitcoin Core's `getblock` answers, verbosity 2 or 3 | yes, header and merkle root too |
 //! | [`Form::BitcoinEtl`] | bitcoin-etl's transactions, as JSON lines or CSV | yes, but a coinbase only with its block |
 //! | [`bitcoin_etl`] | the same with its blocks: two files | yes, but a coinbase of an unusual sequence |
+//! | [`csv`] | rusty-blockparser's `csvdump`: four files | yes, header and merkle root too |
 //!
 //! [`read`] yields [`NewTx`] records for a [`ChainBuilder`](crate::ChainBuilder). Every form is one file with a function
-//! `read(impl BufRead) -> impl Iterator<Item = Result<NewTx, Error>>`; the iterator ends after its first error.
+//! `read(impl BufRead) -> impl Iterator<Item = Result<NewTx, Error>>`; the iterator ends after its first error. Exports of
+//! several files have their own arguments, and [`FileSet::among`] finds them in a directory.
 
 mod batch;
 pub mod bitcoin_etl;
+pub mod csv;
 pub mod esplora;
 mod lines;
 mod proof;
@@ -152,6 +155,63 @@ pub fn read<'r>(form: Form, reader: impl BufRead + 'r) -> Box<dyn Iterator<Item 
         Form::Esplora => Box::new(esplora::read(reader)),
         Form::Rpc => Box::new(rpc::read(reader)),
         Form::BitcoinEtl => Box::new(bitcoin_etl::read(reader, None::<std::io::Empty>)),
+    }
+}
+
+/// The files of one export that spreads over several, by name.
+///
+/// # Examples
+///
+/// ```
+/// use fundtrace::source::FileSet;
+/// let names = ["blocks-0-9.csv", "notes.txt", "transactions-0-9.csv", "tx_in-0-9.csv", "tx_out-0-9.csv"];
+/// let dump = FileSet::among(&names);
+/// assert!(matches!(dump[..], [FileSet::Csv(dump)] if dump.inputs == "tx_in-0-9.csv"));
+///
+/// let etl = FileSet::among(&["transactions_1.json", "blocks_1.json", "transactions_2.json"]);
+/// assert_eq!(etl[0], FileSet::BitcoinEtl { transactions: "transactions_1.json", blocks: Some("blocks_1.json") });
+/// assert_eq!(etl[1], FileSet::BitcoinEtl { transactions: "transactions_2.json", blocks: None });
+/// assert!(FileSet::among(&["page1.json", "blocks.json"]).is_empty());
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum FileSet<'n> {
+    /// For [`bitcoin_etl::read`].
+    BitcoinEtl {
+        /// The transactions.
+        transactions: &'n str,
+        /// The blocks, if they are there.
+        blocks: Option<&'n str>,
+    },
+    /// For [`csv::read`].
+    Csv(csv::Dump<&'n str>),
+}
+
+impl<'n> FileSet<'n> {
+    /// Finds the sets among the names of a directory's files, in the order of the names of their transactions.
+    ///
+    /// The names of a set differ in their beginning only: `transactions`, `blocks`, `tx_in` and `tx_out` before the same rest,
+    /// which ends in `.csv` or `.json`. With `tx_in`, `tx_out` and `blocks` it is a dump of rusty-blockparser, else an export of
+    /// bitcoin-etl. Files that are in no set are for [`read`].
+    pub fn among(names: &[&'n str]) -> Vec<Self> {
+        let mut sets: Vec<_> = names.iter().filter_map(|name| Self::of(name, names)).collect();
+        sets.sort_unstable_by_key(|(transactions, _)| *transactions);
+        sets.into_iter().map(|(_, set)| set).collect()
+    }
+
+    fn of(transactions: &'n str, names: &[&'n str]) -> Option<(&'n str, Self)> {
+        let rest = transactions.strip_prefix("transactions")?;
+        if !rest.ends_with(".csv") && !rest.ends_with(".json") {
+            return None;
+        }
+        let named = |start: &str| names.iter().copied().find(|name| name.strip_prefix(start) == Some(rest));
+        let set = match (named("blocks"), named("tx_in"), named("tx_out")) {
+            (Some(blocks), Some(inputs), Some(outputs)) => {
+                Self::Csv(csv::Dump { blocks, transactions, inputs, outputs })
+            }
+            (blocks, ..) => Self::BitcoinEtl { transactions, blocks },
+        };
+        Some((transactions, set))
     }
 }
 

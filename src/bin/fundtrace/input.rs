@@ -14,7 +14,7 @@ pub(crate) struct InputArgs {
     /// Files or directories with transactions, or `-` for standard input. Of a directory, its *.json, *.jsonl and *.ndjson.
     #[arg(value_name = "INPUT")]
     pub(crate) input: Vec<PathBuf>,
-    /// The form of the input: raw or esplora; recognised when not given.
+    /// The form of the input: raw, esplora, rpc or bitcoin-etl; recognised when not given.
     #[arg(long, value_name = "FORM", value_parser = str::parse::<Form>)]
     pub(crate) from: Option<Form>,
     /// The network: mainnet (or bitcoin), testnet, testnet4, signet, regtest.
