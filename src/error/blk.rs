@@ -17,9 +17,13 @@ pub(crate) enum BlkError {
          missing; put the node's blocks/xor.dat beside it"
     )]
     NoKey,
-    #[error("the file begins with no network's magic even with the key of xor.dat; key and file are of different nodes")]
+    #[error(
+        "the file begins with no network's magic even with the key of xor.dat; key and file are of different nodes"
+    )]
     WrongKey,
-    #[error("the file is not XORed, but an xor.dat lies beside it; key and file are of different nodes, take them apart")]
+    #[error(
+        "the file is not XORed, but an xor.dat lies beside it; key and file are of different nodes, take them apart"
+    )]
     ForeignKey,
     #[error("the blocks are of {found}, not of {network}; say --network {found}")]
     Network { found: Network, network: Network },
@@ -27,7 +31,9 @@ pub(crate) enum BlkError {
     Genesis { found: BlockHash, genesis: BlockHash, network: Network },
     #[error("offset {offset}: a block of {length} bytes cannot be; the file is damaged, copy it again")]
     Length { offset: u64, length: u32 },
-    #[error("offset {offset}: the header of block {block} does not meet its own target; the file is damaged, copy it again")]
+    #[error(
+        "offset {offset}: the header of block {block} does not meet its own target; the file is damaged, copy it again"
+    )]
     Work { offset: u64, block: BlockHash },
     #[error("not a block: {what}; the file is damaged, copy it again")]
     NotABlock { what: String },

@@ -118,12 +118,7 @@ impl Blocks {
         Self::find(paths, chain.network(), &stored, to_gap)
     }
 
-    fn find(
-        paths: &[impl AsRef<Path>],
-        network: Network,
-        stored: &[Header],
-        to_gap: bool,
-    ) -> Result<Self, Error> {
+    fn find(paths: &[impl AsRef<Path>], network: Network, stored: &[Header], to_gap: bool) -> Result<Self, Error> {
         let folders = files::list(paths)?;
         let names: Vec<(usize, PathBuf)> = folders
             .iter()

@@ -15,8 +15,8 @@ use bitcoin::absolute::LockTime;
 use bitcoin::transaction::Version;
 use bitcoin::{Amount, OutPoint, ScriptBuf, Sequence, Transaction, TxIn, TxOut, Txid, Witness};
 use serde::Deserialize;
-use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 
+use super::{batch, proof, until_error};
 use crate::chain::{Fate, NewInput, NewTx};
 use crate::error::{At, Error, SourceError};
 use crate::id::BlockHeight;
@@ -64,40 +64,6 @@ struct Outspend {
     txid: Option<Txid>,
 }
 
-/// A transaction or an array of them, told apart by the first byte so that an error keeps its line and cause.
-enum Answer {
-    One(Box<EsploraTx>),
-    Many(Vec<EsploraTx>),
-}
-
-impl<'de> Deserialize<'de> for Answer {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct OneOrMany;
-
-        impl<'de> Visitor<'de> for OneOrMany {
-            type Value = Answer;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a transaction or an array of transactions")
-            }
-
-            fn visit_map<M: MapAccess<'de>>(self, map: M) -> Result<Answer, M::Error> {
-                EsploraTx::deserialize(de::value::MapAccessDeserializer::new(map)).map(Box::new).map(Answer::One)
-            }
-
-            fn visit_seq<S: SeqAccess<'de>>(self, mut seq: S) -> Result<Answer, S::Error> {
-                let mut txs = Vec::new();
-                while let Some(tx) = seq.next_element()? {
-                    txs.push(tx);
-                }
-                Ok(Answer::Many(txs))
-            }
-        }
-
-        deserializer.deserialize_any(OneOrMany)
-    }
-}
-
 /// Reads transactions: single objects, arrays, or any number of either one after another.
 ///
 /// # Errors
@@ -119,31 +85,8 @@ impl<'de> Deserialize<'de> for Answer {
 /// # Ok::<(), fundtrace::Error>(())
 /// ```
 pub fn read(reader: impl BufRead) -> impl Iterator<Item = Result<NewTx, Error>> {
-    let mut answers = serde_json::Deserializer::from_reader(reader).into_iter::<Answer>();
-    let mut pending = Vec::new().into_iter();
-    let mut number = 0_u64;
-    let mut failed = false;
-    std::iter::from_fn(move || {
-        loop {
-            if failed {
-                return None;
-            }
-            if let Some(tx) = pending.next() {
-                number += 1;
-                let record = record(At::Tx(number), tx);
-                failed = record.is_err();
-                return Some(record.map_err(Error::from));
-            }
-            match answers.next()? {
-                Ok(Answer::One(tx)) => pending = vec![*tx].into_iter(),
-                Ok(Answer::Many(txs)) => pending = txs.into_iter(),
-                Err(error) => {
-                    failed = true;
-                    return Some(Err(SourceError::json(None, "Esplora transactions", &error).into()));
-                }
-            }
-        }
-    })
+    let entries = batch::values::<EsploraTx>(reader, "Esplora transactions");
+    until_error(entries.map(|entry| entry.and_then(|(at, tx)| record(at, tx))))
 }
 
 /// The parser does not keep the line where an object began, so transactions are counted.
@@ -176,11 +119,7 @@ fn record(at: At, tx: EsploraTx) -> Result<NewTx, SourceError> {
         (Some(version), Some(locktime), Some(input)) => {
             let lock_time = LockTime::from_consensus(locktime);
             let whole = Transaction { version: Version(version), lock_time, input, output: outputs };
-            let record = NewTx::from_transaction(&whole);
-            if record.txid() != txid {
-                return Err(SourceError::TxidMismatch { at, claimed: txid, computed: record.txid() });
-            }
-            record
+            proof::tx(at, txid, &whole)?
         }
         _ => NewTx::claimed(txid, outpoints.into_iter().map(NewInput::new).collect(), outputs),
     };

@@ -12,19 +12,17 @@
 //!
 //! No other key is allowed: a mistyped one would otherwise be a silent gap. Empty lines are skipped.
 
-use std::io::{BufRead, Read};
+use std::io::BufRead;
 
 use bitcoin::consensus::encode::deserialize_hex;
 use bitcoin::{Amount, ScriptBuf, Transaction, TxOut, Txid};
 use serde::Deserialize;
 
+use super::lines::Lines;
+use super::{proof, until_error};
 use crate::chain::NewTx;
 use crate::error::{At, Error, SourceError};
 use crate::id::BlockHeight;
-
-/// A line holds one transaction: twice 4 MB of hex, its prevouts, and room to spare. A longer line is refused before it is
-/// held in memory.
-const LINE_BYTES_MAX: u64 = 64 << 20;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -69,55 +67,20 @@ struct Prevout {
 /// # Ok::<(), fundtrace::Error>(())
 /// ```
 pub fn read(reader: impl BufRead) -> impl Iterator<Item = Result<NewTx, Error>> {
-    let mut lines = Lines { reader, number: 0, failed: false };
-    std::iter::from_fn(move || lines.next_tx())
+    until_error(Lines::new(reader, At::Line).each(parse))
 }
 
-struct Lines<R> {
-    reader: R,
-    number: u64,
-    failed: bool,
-}
-
-impl<R: BufRead> Lines<R> {
-    fn next_tx(&mut self) -> Option<Result<NewTx, Error>> {
-        while !self.failed {
-            let mut bytes = Vec::new();
-            self.number += 1;
-            let at = At::Line(self.number);
-            match self.reader.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', &mut bytes) {
-                Ok(0) => return None,
-                Ok(_) if bytes.iter().all(u8::is_ascii_whitespace) => {}
-                Ok(_) => {
-                    let tx = parse(self.number, &bytes);
-                    self.failed = tx.is_err();
-                    return Some(tx.map_err(Error::from));
-                }
-                Err(error) => {
-                    self.failed = true;
-                    return Some(Err(SourceError::Io { at, error }.into()));
-                }
-            }
-        }
-        None
-    }
-}
-
-fn parse(number: u64, bytes: &[u8]) -> Result<NewTx, SourceError> {
-    let at = At::Line(number);
+fn parse(at: At, bytes: &[u8]) -> Result<NewTx, SourceError> {
     let expected = "an object with txid, height, time, hex and prevouts";
     // Without the newline: an end that comes too early would else stand on the next line, in no column.
-    let parsed: Line = serde_json::from_slice(bytes.trim_ascii_end())
-        .map_err(|error| SourceError::json(Some(number), expected, &error))?;
+    let parsed: Line =
+        serde_json::from_slice(bytes.trim_ascii_end()).map_err(|error| SourceError::json(at, expected, error))?;
     let txid = parsed.txid;
     let tx: Transaction = deserialize_hex(&parsed.hex).map_err(|error| SourceError::Hex { at, txid, error })?;
-    let mut record = NewTx::from_transaction(&tx);
+    let mut record = proof::tx(at, txid, &tx)?;
     // Bytes that show no witness may have lost theirs.
     if tx.input.iter().any(|input| !input.witness.is_empty()) {
         record.weight = u32::try_from(tx.weight().to_wu()).ok();
-    }
-    if record.txid() != txid {
-        return Err(SourceError::TxidMismatch { at, claimed: txid, computed: record.txid() });
     }
     let (given, has) = (parsed.prevouts.len(), tx.input.len());
     if given != 0 && given != has {

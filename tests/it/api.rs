@@ -6,7 +6,7 @@ use fundtrace::chain::{Counts, Fate, Input, NewInput, NewTx, Output, OutputSet, 
 use fundtrace::graph::{Node, Spend, Visited};
 use fundtrace::id::InputIndex;
 use fundtrace::report::{Arrived, Conventions, Facts, Given, Manifest, Report, Seen, Spread};
-use fundtrace::source::Form;
+use fundtrace::source::{FileSet, Form, csv::Dump};
 use fundtrace::spec::{Case, Place, ResolvedSeed, Rule, SeedEntry, SeedSpec, TagEntry};
 use fundtrace::tag::{Tag, Tags};
 use fundtrace::taint::{
@@ -25,7 +25,7 @@ fn plain<T: Debug + Send + Sync>() {}
 fn public_types_are_debug_send_and_sync() {
     plain::<(AddressIndex, BlockHeight, InputIndex, OutputIndex, SourceIndex, TxIndex, Error)>();
     plain::<(Chain, ChainBuilder, View<'_>, Tx<'_>, Input<'_>, Output<'_>, OutputSet, Spent, ScriptType, Counts)>();
-    plain::<(NewTx, NewInput, Fate, Form)>();
+    plain::<(NewTx, NewInput, Fate, Form, FileSet<'_>, Dump<&[u8]>)>();
     plain::<(Node, Spend, Visited)>();
     plain::<(Fifo, Haircut, Juniority, Lifo, Poison, Seniority, Tiho)>();
     plain::<(Lot<Runs>, Origin, Part, Poisoned, Runs, Shares)>();

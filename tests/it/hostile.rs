@@ -215,6 +215,23 @@ fn value() -> impl Strategy<Value = Value> {
         "confirmed",
         "block_height",
         "block_time",
+        "result",
+        "error",
+        "hash",
+        "merkleroot",
+        "bits",
+        "nonce",
+        "tx",
+        "coinbase",
+        "scriptSig",
+        "txinwitness",
+        "scriptPubKey",
+        "inputs",
+        "outputs",
+        "spent_transaction_hash",
+        "spent_output_index",
+        "script_hex",
+        "lock_time",
     ];
     leaf.prop_recursive(4, 40, 6, move |inner| {
         prop_oneof![

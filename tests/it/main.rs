@@ -14,4 +14,5 @@ mod oracle;
 mod random;
 mod reference;
 mod scenarios;
+mod sources;
 mod twin;

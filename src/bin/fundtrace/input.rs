@@ -30,7 +30,7 @@ pub(crate) struct InputArgs {
 /// How transactions are to be read.
 #[derive(Args, Clone, Copy, Default, Debug)]
 pub(crate) struct FormArgs {
-    /// The form of the transactions (raw, esplora, ..); recognised when not given.
+    /// The form of the transactions: raw, esplora, rpc or bitcoin-etl; recognised when not given.
     #[arg(long, value_name = "FORM", value_parser = str::parse::<Form>)]
     pub(crate) from: Option<Form>,
     /// Every transaction of the blocks at these heights, both included, is in the input; only then can it show that an output is unspent.

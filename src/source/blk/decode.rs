@@ -13,12 +13,7 @@ use crate::error::BlkError;
 use crate::id::BlockHeight;
 
 /// Decodes a block and checks that its transactions give the header's merkle root.
-pub(super) fn block(
-    bytes: &[u8],
-    height: BlockHeight,
-    header: &Header,
-    chunk: &mut Chunk,
-) -> Result<(), BlkError> {
+pub(super) fn block(bytes: &[u8], height: BlockHeight, header: &Header, chunk: &mut Chunk) -> Result<(), BlkError> {
     chunk.block(height.to_u32(), Some(header));
     let mut decoder = Decoder { chunk, first_input: 0, vin: 0, witness: WitnessFacts::default() };
     let what = |what: String| BlkError::NotABlock { what };

@@ -1,0 +1,64 @@
+//! Lines of bounded length, counted.
+
+use std::io::{BufRead, Read};
+
+use crate::error::{At, SourceError};
+use crate::id;
+
+/// A line holds one transaction: twice 4 MB of hex, its prevouts, and room to spare. A longer line is refused before it is
+/// held in memory.
+const LINE_BYTES_MAX: u64 = 64 << 20;
+
+/// Reads lines that are not blank into one buffer.
+pub(super) struct Lines<R> {
+    reader: R,
+    place: fn(u64) -> At,
+    number: u64,
+    ended: bool,
+    buffer: Vec<u8>,
+}
+
+impl<R: BufRead> Lines<R> {
+    /// `place` makes the place of a line from its number.
+    pub(super) fn new(reader: R, place: fn(u64) -> At) -> Self {
+        Self { reader, place, number: 0, ended: false, buffer: Vec::new() }
+    }
+
+    /// The place of the line that was read last, or of the one that would have come at the end.
+    pub(super) fn at(&self) -> At {
+        (self.place)(self.number)
+    }
+
+    /// The next line with its place, without the white space at its end.
+    pub(super) fn next(&mut self) -> Result<Option<(At, &[u8])>, SourceError> {
+        loop {
+            if self.ended {
+                return Ok(None);
+            }
+            self.buffer.clear();
+            self.number += 1;
+            let at = self.at();
+            let read = self.reader.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', &mut self.buffer);
+            match read.map(id::number).map_err(|error| SourceError::Io { at, error })? {
+                0 => self.ended = true,
+                LINE_BYTES_MAX if !self.buffer.ends_with(b"\n") => {
+                    return Err(SourceError::Long { at, bytes_max: LINE_BYTES_MAX });
+                }
+                _ if self.buffer.iter().all(u8::is_ascii_whitespace) => {}
+                _ => break,
+            }
+        }
+        Ok(Some((self.at(), self.buffer.trim_ascii_end())))
+    }
+
+    /// What `parse` makes of each line.
+    pub(super) fn each<T>(
+        mut self,
+        mut parse: impl FnMut(At, &[u8]) -> Result<T, SourceError>,
+    ) -> impl Iterator<Item = Result<T, SourceError>> {
+        std::iter::from_fn(move || match self.next() {
+            Ok(line) => line.map(|(at, line)| parse(at, line)),
+            Err(error) => Some(Err(error)),
+        })
+    }
+}
