@@ -30,6 +30,7 @@ mod script;
 mod spend;
 mod subsidy;
 mod summary;
+mod verify;
 mod view;
 mod write;
 mod writer;
