@@ -129,7 +129,11 @@ impl Sound<'_> {
             if let Some((below, hash)) = last
                 && below + 1 == height
             {
-                demand(header.prev_blockhash == hash, Column::BlockHeader, "has a header that does not follow the last")?;
+                demand(
+                    header.prev_blockhash == hash,
+                    Column::BlockHeader,
+                    "has a header that does not follow the last",
+                )?;
             }
             last = Some((height, header.block_hash()));
         }
@@ -214,7 +218,8 @@ impl Sound<'_> {
             pays(id::number(address), output, Column::AddressFirstOutput)?;
         }
         let mut last = None;
-        let again = columns.numbers::<4>(Column::AgainAddress).iter().zip(columns.numbers::<5>(Column::AgainOutput).iter());
+        let again =
+            columns.numbers::<4>(Column::AgainAddress).iter().zip(columns.numbers::<5>(Column::AgainOutput).iter());
         for (address, output) in again {
             pays(address, output, Column::AgainOutput)?;
             demand(first.get(id::at(address)) < output, Column::AgainOutput, "lists an output before the first")?;

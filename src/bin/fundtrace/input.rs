@@ -1,13 +1,14 @@
 //! INPUT, `--from`, `--network` and `--complete`: the same in every subcommand.
 
-use std::io::{Error as IoError, ErrorKind, Read};
+use std::fs::File;
+use std::io::{BufReader, Error as IoError, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use fundtrace::bitcoin::Network;
 use fundtrace::chain::Writer;
 use fundtrace::source::blk::{self, Blocks};
-use fundtrace::source::{self, Form};
+use fundtrace::source::{self, FileSet, Form};
 use fundtrace::{BlockHeight, Chain, ChainBuilder, Error, spec};
 
 use crate::index;
@@ -89,6 +90,15 @@ pub(crate) fn freeze(paths: &[PathBuf], forms: &FormArgs, network: Network) -> R
         builder = builder.complete(from, to);
     }
     for path in paths {
+        // An export of several files is read together; what is left of a folder is read file by file.
+        let names = names(path).map_err(|error| Error::from(error).within(path.display()))?;
+        let sets = FileSet::among(&names.iter().map(String::as_str).collect::<Vec<_>>());
+        if !sets.is_empty() {
+            for set in sets {
+                read_set(path, set, &mut builder).map_err(|error| error.within(path.display()))?;
+            }
+            continue;
+        }
         for file in files(path).map_err(|error| Error::from(error).within(path.display()))? {
             read_file(&file, forms.from, &mut builder).map_err(|error| error.within(file.display()))?;
         }
@@ -98,6 +108,46 @@ pub(crate) fn freeze(paths: &[PathBuf], forms: &FormArgs, network: Network) -> R
         return Err(IoError::new(ErrorKind::NotFound, "the input holds no transaction").into());
     }
     builder.finish()
+}
+
+/// The names of a folder's files; none of anything else.
+fn names(path: &Path) -> std::io::Result<Vec<String>> {
+    if path == Path::new("-") || !path.is_dir() {
+        return Ok(Vec::new());
+    }
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(path)? {
+        names.extend(entry?.file_name().into_string());
+    }
+    names.sort();
+    Ok(names)
+}
+
+fn read_set(folder: &Path, set: FileSet<'_>, builder: &mut ChainBuilder) -> Result<(), Error> {
+    let open = |name: &str| -> Result<BufReader<File>, Error> {
+        File::open(folder.join(name)).map(BufReader::new).map_err(|error| Error::from(error).within(name))
+    };
+    match set {
+        FileSet::BitcoinEtl { transactions, blocks } => {
+            let blocks = blocks.map(open).transpose()?;
+            for tx in source::bitcoin_etl::read(open(transactions)?, blocks) {
+                builder.insert(tx.map_err(|error| error.within(transactions))?)?;
+            }
+        }
+        FileSet::Csv(dump) => {
+            let dump = source::csv::Dump {
+                blocks: open(dump.blocks)?,
+                transactions: open(dump.transactions)?,
+                inputs: open(dump.inputs)?,
+                outputs: open(dump.outputs)?,
+            };
+            for tx in source::csv::read(dump) {
+                builder.insert(tx?)?;
+            }
+        }
+        _ => return Err(invalid("a set of files that this command does not know")),
+    }
+    Ok(())
 }
 
 fn invalid(what: impl Into<String>) -> Error {

@@ -4,7 +4,9 @@
 //! output, messages to standard error.
 
 mod index;
+mod info;
 mod input;
+mod look;
 mod store;
 mod trace;
 
@@ -29,6 +31,11 @@ struct Cli {
 #[derive(Subcommand, Debug)]
 enum Command {
     Index(index::Args),
+    Info(info::Args),
+    Verify(info::VerifyArgs),
+    Tx(look::TxArgs),
+    Address(look::AddressArgs),
+    Output(look::OutputArgs),
     Trace(trace::Args),
 }
 
@@ -36,6 +43,11 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
         Command::Index(args) => index::run(&args),
+        Command::Info(args) => info::run(&args),
+        Command::Verify(args) => info::verify(&args),
+        Command::Tx(args) => look::tx(&args),
+        Command::Address(args) => look::address(&args),
+        Command::Output(args) => look::output(&args),
         Command::Trace(args) => trace::run(&args),
     };
     match done {
