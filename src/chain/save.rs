@@ -1,6 +1,7 @@
 //! Writing a file so that its name always leads to a whole one.
 
-use std::io::{self, BufWriter, Write};
+use std::fs::File;
+use std::io::{self, Write};
 use std::path::Path;
 
 use super::Chain;
@@ -9,7 +10,7 @@ use crate::error::Error;
 /// Writes under a temporary name in the same folder, waits for the disk, and renames.
 ///
 /// A process that is killed leaves at most the temporary file, `.NAME.*.partial`, which nothing reads.
-pub(super) fn save(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Error> {
+pub(super) fn save(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<(), Error> {
     let saved = || -> io::Result<()> {
         let name = path.file_name().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidFilename))?;
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -20,14 +21,11 @@ pub(super) fn save(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result
         // As any other new file: the mask of the process decides.
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
         let mut file = builder.tempfile_in(folder)?;
-        let mut out = BufWriter::with_capacity(1 << 20, file.as_file_mut());
-        write(&mut out)?;
-        out.flush()?;
-        drop(out);
+        write(file.as_file_mut())?;
         file.as_file().sync_all()?;
         file.persist(path)?;
         // The new name must reach the disk too; not every system lets a folder be opened.
-        if let Ok(folder) = std::fs::File::open(folder) {
+        if let Ok(folder) = File::open(folder) {
             let _ = folder.sync_all();
         }
         Ok(())

@@ -12,6 +12,7 @@ mod order;
 pub(crate) mod scratch;
 
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::io::{self, Write};
 use std::mem;
 
@@ -444,6 +445,11 @@ pub(super) struct Assembled {
 impl Assembled {
     pub(super) fn len(&self) -> u64 {
         id::number(self.header.len()) + self.columns.iter().map(Spool::len).sum::<u64>()
+    }
+
+    pub(super) fn write_to_file(&mut self, out: &mut File) -> io::Result<()> {
+        out.write_all(&self.header)?;
+        self.columns.iter_mut().try_for_each(|spool| spool.copy_to_file(out))
     }
 
     pub(super) fn write_to(&mut self, out: &mut dyn Write) -> io::Result<()> {

@@ -310,6 +310,6 @@ impl Store {
     ///
     /// [`Error::is_io`]; whatever was at `path` is then still there.
     pub fn save(mut self, path: &Path) -> Result<(), Error> {
-        save::save(path, |out| self.0.write_to(out))
+        save::save(path, |out| self.0.write_to_file(out))
     }
 }

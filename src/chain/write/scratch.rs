@@ -13,7 +13,9 @@ use crate::id;
 /// Bytes a spool holds before it writes them to its file.
 const SPOOL_BYTES: usize = 256 << 10;
 /// Bytes a bucket holds before it writes them to its file. There can be thousands of buckets.
-const BUCKET_BYTES: usize = 8 << 10;
+const BUCKET_BYTES: usize = 16 << 10;
+/// Bytes that all buckets of a kind hold before any is written to a file: a short chain never is.
+const HELD_BYTES: usize = 48 << 20;
 
 #[derive(Clone, Debug)]
 pub(crate) enum Scratch {
@@ -103,6 +105,17 @@ impl Spool {
         Ok(sha256::Hash::from_engine(self.hash.clone()))
     }
 
+    /// As [`copy_to`](Self::copy_to), leaving it to the system how bytes get from file to file.
+    pub(crate) fn copy_to_file(&mut self, out: &mut File) -> io::Result<()> {
+        match &mut self.file {
+            None => out.write_all(&self.buffer),
+            Some(file) => {
+                file.seek(SeekFrom::Start(0))?;
+                io::copy(file, out).map(|_| ())
+            }
+        }
+    }
+
     pub(crate) fn copy_to(&mut self, out: &mut dyn Write) -> io::Result<()> {
         match &mut self.file {
             None => out.write_all(&self.buffer),
@@ -126,6 +139,7 @@ pub(crate) struct Buckets {
     scratch: Scratch,
     file: Option<File>,
     in_file: u64,
+    held: usize,
     buckets: Vec<Bucket>,
 }
 
@@ -138,7 +152,7 @@ struct Bucket {
 
 impl Buckets {
     pub(crate) fn new(scratch: &Scratch, count: usize) -> Self {
-        Self { scratch: scratch.clone(), file: None, in_file: 0, buckets: vec![Bucket::default(); count] }
+        Self { scratch: scratch.clone(), file: None, in_file: 0, held: 0, buckets: vec![Bucket::default(); count] }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -153,7 +167,8 @@ impl Buckets {
         let buffer = &mut self.buckets[bucket].buffer;
         buffer.extend_from_slice(head);
         buffer.extend_from_slice(tail);
-        if buffer.len() >= BUCKET_BYTES && self.scratch.spills() {
+        self.held += head.len() + tail.len();
+        if buffer.len() >= BUCKET_BYTES && self.held >= HELD_BYTES && self.scratch.spills() {
             self.spill(bucket)?;
         }
         Ok(())
@@ -170,7 +185,9 @@ impl Buckets {
         file.write_all(buffer)?;
         spilled.push((self.in_file, id::small(buffer.len())));
         self.in_file += id::number(buffer.len());
-        buffer.clear();
+        self.held -= buffer.len();
+        // A bucket that grew long while there was room gives the room back.
+        *buffer = Vec::with_capacity(BUCKET_BYTES + (BUCKET_BYTES >> 4));
         Ok(())
     }
 
