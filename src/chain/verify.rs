@@ -197,7 +197,7 @@ impl Sound<'_> {
         let starts = columns.numbers::<5>(Column::AddressFirstByte);
         let mut start = 0_u64;
         for (at, length) in lengths.iter().enumerate() {
-            if id::number(at) % ADDRESS_STRIDE == 0 {
+            if id::number(at).is_multiple_of(ADDRESS_STRIDE) {
                 let right = starts.get(at / id::at(ADDRESS_STRIDE)) == start;
                 demand(right, Column::AddressFirstByte, "disagrees with address_length")?;
             }

@@ -25,7 +25,7 @@ use crate::id::{self, BlockHeight, OutputIndex, TxIndex};
 /// Writes a chain of whole blocks from the genesis block on, or goes on with one that is stored.
 ///
 /// What comes must be in chain order, and everything an input spends must have come before. Memory holds the unspent outputs
-/// and fixed buffers; the rest waits in files without a name in the folder of the store. [`save`](Self::save) writes under a
+/// and fixed buffers; the rest waits in files without a name in the folder of the store. [`Store::save`] writes under a
 /// temporary name and renames, so the store's own name always leads to a whole store: the one before or the new one.
 ///
 /// The store is the same, byte for byte, as the one [`ChainBuilder`](super::ChainBuilder) freezes of the same blocks declared complete, and

@@ -112,7 +112,7 @@ fn number_bucket(
         let (number, slot, at) = (next, id::number(slot), id::at(at));
         next += 1;
         let (output, script) = (base + slot, &bytes[at + 10..at + 10 + usize::from(bytes[at + 9])]);
-        if u64::from(number) % ADDRESS_STRIDE == 0 {
+        if u64::from(number).is_multiple_of(ADDRESS_STRIDE) {
             let start = columns.of(Column::AddressBytes).len();
             columns.of(Column::AddressFirstByte).number::<5>(start)?;
         }
