@@ -31,7 +31,7 @@ use crate::par;
 
 /// Positions are dealt into buckets of so many.
 const BUCKET_ENTRIES: usize = 1 << BUCKET_BITS;
-const BUCKET_BITS: u32 = 20;
+const BUCKET_BITS: u32 = 18;
 /// Buckets by the first bits of the key of a script that is kept.
 const BARE_BUCKETS: usize = 256;
 

@@ -9,11 +9,14 @@ use std::io;
 use super::super::format::{ADDRESS_STRIDE, Column, prefix_bits};
 use super::super::script::payload;
 use super::scratch::{Buckets, Scratch};
-use super::{Spools, bucket_of, dense, order};
+use super::{Spools, bucket_of, bucket_start, dense, order};
 use crate::{id, par};
 
 /// Buckets by payload.
 pub(super) const SCRIPT_BUCKETS: usize = 1024;
+
+/// Buckets of pass 2 that are listed side by side.
+const LOADED: usize = 4;
 
 /// Which bucket a script of an address goes to: they follow each other in the order of payloads.
 pub(super) fn script_bucket(script: &[u8], buckets: usize) -> usize {
@@ -77,59 +80,91 @@ pub(super) fn number(
     let mut ids = Buckets::new(scratch, bucket_of(outputs) + 1);
     let mut ranks = Buckets::new(scratch, bucket_of(u64::from(addresses)) + 1);
     let mut next = 0_u32;
-    for bucket in 0..firsts.len() {
-        next = number_bucket(bucket, outputs, next, (&mut firsts, &mut again), (&mut ids, &mut ranks), columns)?;
+    let mut from = 0;
+    while from < firsts.len() {
+        let to = (from + LOADED).min(firsts.len());
+        let mut loaded = Vec::with_capacity(LOADED);
+        for bucket in from..to {
+            loaded.push((bucket, firsts.take(bucket)?, again.take(bucket)?));
+        }
+        from = to;
+        for listed in par::map_owned(loaded, |(bucket, firsts, again)| list(bucket, outputs, &firsts, &again)) {
+            next = write_down(&listed, next, &mut ids, &mut ranks, columns)?;
+        }
     }
     dense::scatter::<4>(&mut ranks, u64::from(addresses), columns.of(Column::AddressOrder))?;
     Ok((ids, addresses))
 }
 
-fn number_bucket(
-    bucket: usize,
-    outputs: u64,
-    mut next: u32,
-    (firsts, again): (&mut Buckets, &mut Buckets),
-    (ids, ranks): (&mut Buckets, &mut Buckets),
-    columns: &mut Spools,
-) -> io::Result<u32> {
-    let bytes = firsts.take(bucket)?;
-    let base = super::bucket_start(bucket);
+/// The addresses of a bucket of pass 2 in the order of their first outputs.
+struct Listed {
+    lengths: Vec<u8>,
+    scripts: Vec<u8>,
+    first: Vec<u64>,
+    rank: Vec<u32>,
+    /// The later outputs, with which of these addresses each one pays.
+    again: Vec<(u32, u64)>,
+}
+
+/// Morally: sort the addresses by first output, and their later outputs by address and output.
+fn list(bucket: usize, outputs: u64, firsts: &[u8], again: &[u8]) -> Listed {
+    let base = bucket_start(bucket);
     // For each output of the bucket the offset of the address it is the first of.
     let mut slots = vec![u32::MAX; dense::bucket_len(bucket, outputs)];
     let mut at = 0;
-    while at < bytes.len() {
-        slots[id::at(dense::u40(&bytes[at..]) - base)] = id::small(at);
-        at += 10 + usize::from(bytes[at + 9]);
+    while at < firsts.len() {
+        slots[id::at(dense::u40(&firsts[at..]) - base)] = id::small(at);
+        at += 10 + usize::from(firsts[at + 9]);
     }
-    let mut later: Vec<u64> = again
-        .take(bucket)?
-        .chunks_exact(10)
-        .map(|pair| (dense::u40(pair) - base) << 40 | dense::u40(&pair[5..]))
-        .collect();
+    let mut later: Vec<u64> =
+        again.chunks_exact(10).map(|pair| (dense::u40(pair) - base) << 40 | dense::u40(&pair[5..])).collect();
     later.sort_unstable();
     let mut later = later.into_iter().peekable();
+    let mut listed =
+        Listed { lengths: Vec::new(), scripts: Vec::new(), first: Vec::new(), rank: Vec::new(), again: Vec::new() };
     for (slot, at) in slots.into_iter().enumerate().filter(|(_, at)| *at != u32::MAX) {
-        let (number, slot, at) = (next, id::number(slot), id::at(at));
-        next += 1;
-        let (output, script) = (base + slot, &bytes[at + 10..at + 10 + usize::from(bytes[at + 9])]);
-        if u64::from(number).is_multiple_of(ADDRESS_STRIDE) {
-            let start = columns.of(Column::AddressBytes).len();
+        let (slot, record) = (id::number(slot), &firsts[id::at(at)..]);
+        while let Some(pair) = later.next_if(|pair| pair >> 40 == slot) {
+            listed.again.push((id::small(listed.first.len()), pair & ((1 << 40) - 1)));
+        }
+        listed.first.push(base + slot);
+        listed.rank.push(u32::from_le_bytes(record[5..9].try_into().expect("4 bytes")));
+        listed.lengths.push(record[9]);
+        listed.scripts.extend_from_slice(&record[10..10 + usize::from(record[9])]);
+    }
+    listed
+}
+
+/// Numbers listed addresses from `next` on; returns the number after them.
+fn write_down(
+    listed: &Listed,
+    next: u32,
+    ids: &mut Buckets,
+    ranks: &mut Buckets,
+    columns: &mut Spools,
+) -> io::Result<u32> {
+    let mut start = columns.of(Column::AddressBytes).len();
+    for (number, length) in (u64::from(next)..).zip(&listed.lengths) {
+        if number.is_multiple_of(ADDRESS_STRIDE) {
             columns.of(Column::AddressFirstByte).number::<5>(start)?;
         }
-        columns.of(Column::AddressLength).write(&bytes[at + 9..at + 10])?;
-        columns.of(Column::AddressBytes).write(script)?;
-        columns.of(Column::AddressFirstOutput).number::<5>(output)?;
-        let rank = u32::from_le_bytes(bytes[at + 5..at + 9].try_into().expect("4 bytes"));
-        ranks.push(bucket_of(u64::from(rank)), &u64::from(rank).to_le_bytes()[..5], &number.to_le_bytes())?;
-        ids.push(bucket_of(output), &output.to_le_bytes()[..5], &number.to_le_bytes())?;
-        while let Some(pair) = later.next_if(|pair| pair >> 40 == slot) {
-            let output = pair & ((1 << 40) - 1);
-            columns.of(Column::AgainAddress).number::<4>(u64::from(number))?;
-            columns.of(Column::AgainOutput).number::<5>(output)?;
-            ids.push(bucket_of(output), &output.to_le_bytes()[..5], &number.to_le_bytes())?;
-        }
+        start += u64::from(*length);
     }
-    Ok(next)
+    columns.of(Column::AddressLength).write(&listed.lengths)?;
+    columns.of(Column::AddressBytes).write(&listed.scripts)?;
+    for (number, (output, rank)) in (next..).zip(listed.first.iter().zip(&listed.rank)) {
+        columns.of(Column::AddressFirstOutput).number::<5>(*output)?;
+        let rank = u64::from(*rank);
+        ranks.push(bucket_of(rank), &rank.to_le_bytes()[..5], &number.to_le_bytes())?;
+        ids.push(bucket_of(*output), &output.to_le_bytes()[..5], &number.to_le_bytes())?;
+    }
+    for (address, output) in &listed.again {
+        let number = next + address;
+        columns.of(Column::AgainAddress).number::<4>(u64::from(number))?;
+        columns.of(Column::AgainOutput).number::<5>(*output)?;
+        ids.push(bucket_of(*output), &output.to_le_bytes()[..5], &number.to_le_bytes())?;
+    }
+    Ok(next + id::small(listed.first.len()))
 }
 
 /// A record of pass 1: a length byte, the script, the output.

@@ -164,11 +164,13 @@ impl Buckets {
         if bucket >= self.buckets.len() {
             self.buckets.resize(bucket + 1, Bucket::default());
         }
+        let count = self.buckets.len();
         let buffer = &mut self.buckets[bucket].buffer;
         buffer.extend_from_slice(head);
         buffer.extend_from_slice(tail);
         self.held += head.len() + tail.len();
-        if buffer.len() >= BUCKET_BYTES && self.held >= HELD_BYTES && self.scratch.spills() {
+        let least = BUCKET_BYTES.min(HELD_BYTES / count);
+        if self.held >= HELD_BYTES && buffer.len() >= least && self.scratch.spills() {
             self.spill(bucket)?;
         }
         Ok(())
