@@ -15,4 +15,6 @@ mod random;
 mod reference;
 mod scenarios;
 mod sources;
+#[cfg(feature = "cli")]
+mod stores;
 mod twin;
