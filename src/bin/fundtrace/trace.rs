@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 
 use clap::{ArgGroup, Args as ClapArgs, ValueEnum};
 use fundtrace::bitcoin::address::NetworkUnchecked;
-use fundtrace::bitcoin::{Address, OutPoint};
+use fundtrace::bitcoin::{Address, Network, OutPoint};
 use fundtrace::report::{self, Report};
 use fundtrace::spec::{self, Case, ResolvedSeed, Rule, SeedSpec, TagEntry};
 use fundtrace::trace::{CoinbaseOrder, Fees, PathLimits, Seed};
 use fundtrace::{BlockHeight, Error, OutputIndex, View};
 
 use crate::input::{self, InputArgs};
+use crate::store;
 
 /// Follow stolen coins from seeds to where they end, under one taint rule or several side by side.
 ///
@@ -129,7 +130,13 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     if forms.complete.is_none() {
         forms.complete = case.complete().map_err(in_case)?;
     }
-    let chain = input::load(&inputs(&case, args)?, &forms, args.input.network.or(named))?;
+    let inputs = inputs(&case, args);
+    let named = args.input.network.or(named);
+    // A store knows its network; anything else has the one that was named, and a bad tag is better told before reading.
+    if !matches!(inputs.as_deref(), Ok([path]) if store::is_here(path)) {
+        case.tags(named.unwrap_or(Network::Bitcoin)).map_err(in_case)?;
+    }
+    let chain = input::load(&inputs?, &forms, named)?;
     let network = chain.network();
     let mut tags = case.tags(network).map_err(in_case)?;
     for entry in &args.tag {
