@@ -1,12 +1,15 @@
 //! Whether a store is whole and sound: every hash, then everything that reading relies on.
 
+use bitcoin::Amount;
 use bitcoin::hashes::{Hash, sha256};
 
-use super::Chain;
 use super::columns::{Columns, NO_ADDRESS, NO_OUTPUT, NO_TX, UNKNOWN_TYPE, flag};
-use super::format::{ADDRESS_STRIDE, Column};
+use super::counts::{BY_TYPE, FEES_SAT, PROVEN, UNSPENT, UNSPENT_SAT};
+use super::format::{ADDRESS_STRIDE, Column, prefix_bits};
 use super::merkle;
-use super::script::{ScriptType, payload};
+use super::script::{ScriptType, canonical, payload};
+use super::write::{prefix_of, script_key};
+use super::{Chain, Counts, Tx, View};
 use crate::error::{Error, StoreError};
 use crate::id::{self, AddressIndex, InputIndex, OutputIndex, TxIndex};
 use crate::par;
@@ -68,7 +71,8 @@ impl Sound<'_> {
         self.scripts()?;
         self.addresses()?;
         self.orders()?;
-        self.said()
+        self.said()?;
+        self.totals()
     }
 
     fn offsets(&self) -> Result<(), StoreError> {
@@ -191,6 +195,24 @@ impl Sound<'_> {
         Ok(())
     }
 
+    /// Every script is of the type that stands there, and pays the address that stands there.
+    fn meanings(&self) -> Result<(), StoreError> {
+        let columns = self.columns;
+        for address in (0..columns.addresses()).map(AddressIndex::of) {
+            let script = columns.address_script(address);
+            let own = canonical(script).is_some_and(|canonical| *canonical == *script);
+            demand(own, Column::AddressBytes, "has a script that is no address's")?;
+        }
+        for output in (0..columns.layout().head.outputs).map(OutputIndex::from_u64) {
+            let Some(script) = columns.script(output) else { continue };
+            let known = Some(ScriptType::of(script)) == columns.script_type(output);
+            demand(known, Column::OutputType, "disagrees with the script")?;
+            let address = columns.address_of(output).map(|address| columns.address_script(address));
+            demand(canonical(script).as_deref() == address, Column::OutputAddress, "disagrees with the script")?;
+        }
+        Ok(())
+    }
+
     fn addresses(&self) -> Result<(), StoreError> {
         let columns = self.columns;
         let lengths = columns.bytes_of(Column::AddressLength);
@@ -227,7 +249,8 @@ impl Sound<'_> {
             last = Some((address, output));
         }
         let paid = of.bytes().iter().filter(|address| number(**address) != u64::from(NO_ADDRESS)).count();
-        demand(id::number(paid) == listed, Column::OutputAddress, "has outputs that no address lists")
+        demand(id::number(paid) == listed, Column::OutputAddress, "has outputs that no address lists")?;
+        self.meanings()
     }
 
     /// The sorted orders are permutations, sorted, with prefixes that lead into them.
@@ -249,7 +272,70 @@ impl Sound<'_> {
             (payload(a), a) < (payload(b), b)
         });
         demand(sorted, Column::AddressOrder, "is not sorted")?;
-        self.ascends::<8>(Column::BareKey, None, false)
+        let txids = columns.numbers::<4>(Column::TxidOrder);
+        self.prefixes(Column::TxidPrefix, txids.len(), |at, bits| {
+            prefix_of(columns.txid(TxIndex::from_u32(txids.get_u32(at))).as_byte_array(), bits)
+        })?;
+        self.prefixes(Column::AddressPrefix, order.len(), |at, bits| prefix_of(payload(script(at)), bits))?;
+        let keys = columns.numbers::<8>(Column::BareKey);
+        let kept = columns.numbers::<5>(Column::BareByKey);
+        let mut last = None;
+        for at in 0..keys.len() {
+            let entry = (keys.get(at), kept.get(at));
+            demand(last < Some(entry), Column::BareByKey, "is not sorted")?;
+            let key = script_key(columns.bare_script(id::at(entry.1)).as_bytes());
+            demand(u64::from_be_bytes(key) == entry.0, Column::BareKey, "is not the scripts' hash")?;
+            last = Some(entry);
+        }
+        Ok(())
+    }
+
+    /// Each entry of a sorted order stands where its prefix leads.
+    fn prefixes(&self, column: Column, entries: usize, prefix: impl Fn(usize, u32) -> u64) -> Result<(), StoreError> {
+        let first = self.columns.numbers::<4>(column);
+        let bits = prefix_bits(id::number(entries));
+        for at in 0..entries {
+            let prefix = id::at(prefix(at, bits));
+            let range = first.get(prefix)..first.get(prefix + 1);
+            demand(range.contains(&id::number(at)), column, "leads past a name")?;
+        }
+        Ok(())
+    }
+
+    /// What was counted once is counted again.
+    fn totals(&self) -> Result<(), StoreError> {
+        let view = View::whole(self.columns);
+        let totals = self.columns.totals();
+        let counts = |at: usize, counted: u64| demand(totals.get(at) == counted, Column::Totals, "miscounts");
+        let money = |tx: &Tx<'_>| tx.inputs().all(|input| input.prevout().is_none() || input.value().is_some());
+        let mut fees = view.txs().filter(|tx| !tx.is_coinbase() && money(tx)).map(|tx| {
+            let add = |sum: u64, value: Amount| sum.checked_add(value.to_sat());
+            let paid = tx.inputs().filter_map(|input| input.value()).try_fold(0, add)?;
+            let made = tx.outputs().filter_map(|output| output.value()).try_fold(0, add)?;
+            paid.checked_sub(made)
+        });
+        let fees = fees.try_fold(0_u64, |sum, fee| sum.checked_add(fee?));
+        demand(fees.is_some(), Column::OutputValue, "makes money")?;
+        counts(FEES_SAT, fees.unwrap_or_default())?;
+        let (mut unspent, mut unspent_sat) = (0, 0_u64);
+        for output in view.txs().flat_map(|tx| tx.outputs()) {
+            if self.columns.spender(output.index()) == NO_TX && !output.is_unspendable() {
+                unspent += 1;
+                unspent_sat = unspent_sat.saturating_add(output.value().map_or(0, Amount::to_sat));
+            }
+        }
+        counts(UNSPENT, unspent)?;
+        counts(UNSPENT_SAT, unspent_sat)?;
+        counts(PROVEN, id::number(view.txs().filter(|tx| tx.is_proven()).count()))?;
+        let types = self.columns.bytes_of(Column::OutputType);
+        for code in 0..=ScriptType::ALL.len() {
+            let of_code = types.iter().filter(|found| usize::from(**found).min(ScriptType::ALL.len()) == code);
+            counts(BY_TYPE + code, id::number(of_code.count()))?;
+        }
+        let known = Counts::of(self.columns);
+        let sums =
+            known.prevouts() == id::number(self.columns.numbers::<5>(Column::InputPrevout).len()) - coinbases(view);
+        demand(sums && known.heights_claimed <= known.transactions, Column::Totals, "miscounts")
     }
 
     fn said(&self) -> Result<(), StoreError> {
@@ -261,6 +347,10 @@ impl Sound<'_> {
         self.ascends::<4>(Column::OverwrittenTx, None, true)?;
         self.below::<4>(Column::OverwrittenTx, u64::from(head.txs))
     }
+}
+
+fn coinbases(view: View<'_>) -> u64 {
+    id::number(view.txs().filter(|tx| tx.is_coinbase()).count())
 }
 
 fn number<const N: usize>(bytes: [u8; N]) -> u64 {

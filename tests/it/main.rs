@@ -2,6 +2,7 @@
 
 mod api;
 mod architecture;
+mod blocks;
 #[cfg(feature = "cli")]
 mod cli;
 mod golden;
@@ -15,6 +16,7 @@ mod random;
 mod reference;
 mod scenarios;
 mod sources;
+mod store;
 #[cfg(feature = "cli")]
 mod stores;
 mod twin;
