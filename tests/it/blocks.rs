@@ -249,7 +249,7 @@ fn script(kind: u8, seed: u8) -> ScriptBuf {
         6 => [vec![0x6a, 2], vec![seed; 2]].concat(),
         7 => [vec![33], key(2, 33), vec![0xac]].concat(),
         8 => [vec![0x51, 33], key(3, 33), vec![0x51, 0xae]].concat(),
-        _ => vec![0x51; if seed % 16 == 0 { 10_001 } else { usize::from(seed % 9) }],
+        _ => vec![0x51; if seed.is_multiple_of(16) { 10_001 } else { usize::from(seed % 9) }],
     })
 }
 
