@@ -17,7 +17,8 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use bitcoin::block::Header;
-use bitcoin::{Block, BlockHash, Network};
+use bitcoin::hashes::Hash;
+use bitcoin::{Block, BlockHash, Network, Txid};
 
 pub(crate) use self::active::Located;
 use self::files::Key;
@@ -303,6 +304,30 @@ fn records(block: Block, height: BlockHeight) -> Vec<NewTx> {
         if position == 0 { record.header(header) } else { record }
     };
     (0..).zip(&block.txdata).map(record).collect()
+}
+
+/// Returns the txids of one raw block, hashed from its bytes without a copy and checked against the header's merkle root.
+///
+/// # Errors
+///
+/// [`Error::is_parse`] when the bytes are no block, or one whose transactions do not give its merkle root.
+///
+/// # Examples
+///
+/// ```
+/// use fundtrace::bitcoin::{Network, blockdata::constants::genesis_block, consensus::serialize};
+/// let genesis = genesis_block(Network::Bitcoin);
+/// let txids = fundtrace::source::blk::txids(&serialize(&genesis))?;
+/// assert_eq!(txids, [genesis.txdata[0].compute_txid()]);
+/// # Ok::<(), fundtrace::Error>(())
+/// ```
+pub fn txids(block: &[u8]) -> Result<Vec<Txid>, Error> {
+    let short = || BlkError::NotABlock { what: "it is shorter than a header".into() };
+    let header: &[u8; 80] = block.first_chunk().ok_or_else(short)?;
+    let header = bitcoin::consensus::deserialize(header).expect("any 80 bytes are a header");
+    let mut chunk = Chunk::default();
+    decode::block(block, BlockHeight::default(), &header, &mut chunk)?;
+    Ok(chunk.txids().iter().map(|txid| Txid::from_byte_array(*txid)).collect())
 }
 
 /// True when a path holds block files: a folder with `blk*.dat`, or a file that begins with some network's magic.

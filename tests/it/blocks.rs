@@ -174,6 +174,28 @@ fn the_branch_with_more_work() {
     assert_eq!(chain.summary().tip_height, Some(BlockHeight::from_u32(5)));
 }
 
+#[test]
+fn real_blocks_of_every_era_have_the_txids_of_bitcoin() {
+    let mut blocks = 0;
+    for folder in ["btc_mainnet_blocks", "btc_blocks_with_prevouts"] {
+        let Some(folder) = data(folder) else { return };
+        for file in std::fs::read_dir(folder).unwrap() {
+            let path = file.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            if !name.ends_with(".blk") && !name.ends_with(".blk.zst") {
+                continue;
+            }
+            let bytes = unpack(&path);
+            let block: Block = deserialize(&bytes).unwrap();
+            let theirs: Vec<_> = block.txdata.iter().map(Transaction::compute_txid).collect();
+            assert_eq!(fundtrace::source::blk::txids(&bytes).unwrap(), theirs, "{name}");
+            assert!(fundtrace::source::blk::txids(&bytes[..bytes.len() - 1]).unwrap_err().is_parse());
+            blocks += 1;
+        }
+    }
+    assert_eq!(blocks, 44);
+}
+
 /// The parts of a row of a CSV file without quotes.
 fn row(line: &str) -> Vec<&str> {
     line.split(',').collect()
