@@ -48,6 +48,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
         return records(args, network);
     }
     let folder = folder(&args.out);
+    tell_leftovers(folder, &args.out);
     if args.append && args.out.exists() {
         let stored = store::open(&args.out)?;
         let known = stored.network();
@@ -78,6 +79,21 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
         cut(&mut blocks, args.to);
         warn(&blocks);
         write(&blocks, Writer::new(network, folder), &args.out)
+    }
+}
+
+/// A run that was killed while it saved leaves its temporary file; whether another run still writes it cannot be known from here.
+fn tell_leftovers(folder: &Path, out: &Path) {
+    let prefix = format!(".{}.", out.file_name().unwrap_or_default().to_string_lossy());
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.starts_with(&prefix) && name.ends_with(".partial") {
+            let path = entry.path();
+            eprintln!(
+                "fundtrace: {}: left by a run that was killed, or being written; delete it if none runs",
+                path.display()
+            );
+        }
     }
 }
 
