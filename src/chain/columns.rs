@@ -35,6 +35,7 @@ pub(crate) mod flag {
     pub(crate) const BLIND: u8 = 8;
     /// The version and the lock time are known.
     pub(crate) const VERSION: u8 = 16;
+    pub(crate) const ALL: u8 = COINBASE | PROVEN | HEIGHT | BLIND | VERSION;
 }
 
 /// A frozen chain, or the part of one that was supplied: a [store](crate::_documentation::format)'s bytes with their

@@ -52,32 +52,33 @@ pub(crate) const FEES_SAT: usize = 0;
 pub(crate) const UNSPENT: usize = 1;
 pub(crate) const UNSPENT_SAT: usize = 2;
 pub(crate) const PROVEN: usize = 3;
-const PREVOUTS_PROVEN: usize = 4;
-const PREVOUTS_CLAIMED: usize = 5;
-const PREVOUTS_UNKNOWN: usize = 6;
-const HEIGHTS: usize = 7;
-const POSITIONS: usize = 8;
-const TIMES: usize = 9;
+pub(crate) const PREVOUTS_PROVEN: usize = 4;
+pub(crate) const PREVOUTS_CLAIMED: usize = 5;
+pub(crate) const PREVOUTS_UNKNOWN: usize = 6;
+pub(crate) const HEIGHTS: usize = 7;
+pub(crate) const POSITIONS: usize = 8;
+pub(crate) const TIMES: usize = 9;
 /// Of each type of script one, and one of unknown scripts.
 pub(crate) const BY_TYPE: usize = 10;
 
 impl Counts {
+    /// What the store's totals say. They bind nobody before [`verify`](Chain::verify): a store that lies gives zeros here, not a panic.
     pub(super) fn of(columns: Columns<'_>) -> Self {
         let totals = columns.totals();
         let stubs = u64::from(columns.stubs());
-        let transactions = id::number(columns.txs()) - stubs;
+        let transactions = id::number(columns.txs()).saturating_sub(stubs);
         Self {
             transactions,
             transactions_proven: totals.get(PROVEN),
-            transactions_claimed: transactions - totals.get(PROVEN),
+            transactions_claimed: transactions.saturating_sub(totals.get(PROVEN)),
             stubs,
             prevouts_proven: totals.get(PREVOUTS_PROVEN),
             prevouts_claimed: totals.get(PREVOUTS_CLAIMED),
             prevouts_unknown: totals.get(PREVOUTS_UNKNOWN),
             heights_claimed: totals.get(HEIGHTS),
-            heights_unknown: transactions - totals.get(HEIGHTS),
+            heights_unknown: transactions.saturating_sub(totals.get(HEIGHTS)),
             positions_claimed: totals.get(POSITIONS),
-            positions_unknown: transactions - totals.get(POSITIONS),
+            positions_unknown: transactions.saturating_sub(totals.get(POSITIONS)),
             times_claimed: totals.get(TIMES),
             unspent_claimed: columns.layout().entries(Column::SaidUnspent),
         }
@@ -85,7 +86,7 @@ impl Counts {
 
     /// The inputs that spend something.
     pub(super) fn prevouts(&self) -> u64 {
-        self.prevouts_proven + self.prevouts_claimed + self.prevouts_unknown
+        self.prevouts_proven.saturating_add(self.prevouts_claimed).saturating_add(self.prevouts_unknown)
     }
 }
 

@@ -129,8 +129,8 @@ impl<'c> Tx<'c> {
     /// Returns what the inputs are worth more than the outputs; `None` for a coinbase, a stub, or when some prevout's value
     /// is unknown.
     pub fn fee(self) -> Option<Amount> {
-        // The builder refused inputs worth less than the outputs.
-        Some(self.input_value()? - self.output_value()?)
+        // The builder refuses inputs worth less than the outputs; a store that nobody verified might not.
+        self.input_value()?.checked_sub(self.output_value()?)
     }
 
     fn has(self, flags: u8) -> bool {

@@ -139,6 +139,26 @@ proptest! {
     }
 }
 
+/// Totals and flags are small and everything leans on them: their bytes, changed under right hashes.
+#[test]
+fn totals_and_flags_that_lie_are_refused() {
+    let store = fixture().into_bytes();
+    for (name, offset, length) in
+        directory(&store).into_iter().filter(|(name, ..)| name == "totals" || name == "tx_flags")
+    {
+        for at in (offset..offset + length).step_by(if name == "totals" { 1 } else { 13 }) {
+            for change in [1, 0x80] {
+                let mut bytes = store.clone();
+                bytes[at] ^= change;
+                let chain = Chain::from_bytes(rehashed(bytes)).unwrap();
+                let _ = (chain.summary(), chain.counts());
+                let error = chain.verify().map(|()| panic!("byte {at} of {name} is not missed")).unwrap_err();
+                assert!(error.is_store(), "{error}");
+            }
+        }
+    }
+}
+
 #[test]
 fn any_bytes_will_do() {
     let chain = fixture();
