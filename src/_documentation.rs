@@ -10,3 +10,5 @@ pub mod compare {}
 pub mod changelog {}
 #[doc = include_str!("../docs/format.md")]
 pub mod format {}
+#[doc = include_str!("../docs/truth.md")]
+pub mod truth {}

@@ -104,6 +104,29 @@ index!(
     SourceIndex, u32, from_u32, to_u32
 );
 
+index!(
+    /// An owner whose truth is known: a person, a firm, a thief of a simulated world or of a labelled data set.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fundtrace::EntityIndex;
+    /// assert_eq!(EntityIndex::from_u32(7).to_u32(), 7);
+    /// ```
+    EntityIndex, u32, from_u32, to_u32
+);
+index!(
+    /// A theft whose true route is known.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fundtrace::id::TheftIndex;
+    /// assert_eq!(TheftIndex::from_u32(0).to_string(), "0");
+    /// ```
+    TheftIndex, u32, from_u32, to_u32
+);
+
 /// A block's height: the genesis block has height 0.
 ///
 /// # Examples

@@ -16,6 +16,9 @@
 //! | [`trace`] | following taint, stops, balance sheets, evidence |
 //! | [`spec`] | rules, seeds and cases by name |
 //! | [`report`] | traces written for people and programs |
+//! | [`truth`] | what is known to be true of a chain: owners, roles, thefts |
+//! | `simulate` | chains with known truth, from a seed (feature `simulate`) |
+//! | [`eval`] | how often a rule is wrong, where the truth is known |
 //!
 //! # Features
 //!
@@ -25,6 +28,7 @@
 //! - `graphml`: `report::graphml`. Brings `quick-xml`.
 //! - `table`: `report::table`. Brings `comfy-table`.
 //! - `toml`: `spec::Case::from_toml`. Brings `toml`.
+//! - `simulate`: the module `simulate`. Brings `k256`.
 //! - `cli`: the command `fundtrace`, and every feature that a subcommand needs. Brings `clap`.
 
 // The library speaks through values; only the command and the examples print. `expect("why this holds")` instead of `unwrap`.
@@ -50,12 +54,19 @@ pub mod spec;
 
 pub mod report;
 
+pub mod truth;
+
+#[cfg(feature = "simulate")]
+pub mod simulate;
+
+pub mod eval;
+
 #[cfg(doc)]
 /// The documents beside the code.
 pub mod _documentation;
 
 pub use chain::{Chain, ChainBuilder, View};
 pub use error::Error;
-pub use id::{AddressIndex, BlockHeight, OutputIndex, SourceIndex, TxIndex};
+pub use id::{AddressIndex, BlockHeight, EntityIndex, OutputIndex, SourceIndex, TxIndex};
 pub use trace::Trace;
 pub use {bitcoin, petgraph};

@@ -1,0 +1,1 @@
+//! How often a rule is wrong, where the truth is known.

@@ -1,0 +1,4 @@
+//! Chains with known truth, from a seed.
+
+mod mine;
+mod plan;
