@@ -22,6 +22,11 @@ pub(crate) enum SpecError {
     Heights { given: String, what: String },
     #[error("tag {address:?} is not an address")]
     Tag { address: String },
+    #[cfg(feature = "simulate")]
+    #[error(
+        "stage {text:?} is none; stages are wait N, split N, peel N, join, shuffle N, blend, decoys N, dust N, whirlpool N, wasabi1, wasabi2, joinmarket, chips, tumbler, through, exchange (N from 1 to 1,000,000)"
+    )]
+    Stage { text: String },
     #[cfg(feature = "toml")]
     #[error("case file, line {line}: {what}")]
     Toml { line: u64, what: String },
