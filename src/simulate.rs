@@ -7,7 +7,6 @@ mod founding;
 mod mine;
 mod mix;
 mod plan;
-mod probe;
 mod quota;
 mod rng;
 mod spec;
@@ -16,5 +15,8 @@ mod town;
 mod tumbler;
 mod user;
 mod wallet;
+mod world;
 
+pub use mine::Mined;
 pub use spec::{Programme, Stage, WorldSpec};
+pub use world::World;

@@ -106,12 +106,17 @@ impl NewTx {
     ///
     /// The txid does not cover the witness. Where the witness is here too, [`weight`](Self::weight) says so.
     pub fn from_transaction(tx: &Transaction) -> Self {
+        Self::of(tx, tx.compute_txid())
+    }
+
+    /// As [`from_transaction`](Self::from_transaction), where the hash was computed before.
+    pub(crate) fn of(tx: &Transaction, txid: Txid) -> Self {
         let input = |input: &TxIn| NewInput::new(input.previous_output).spend(Spend::of(input));
         Self {
             proven: true,
             version: Some(tx.version.0),
             lock_time: Some(tx.lock_time.to_consensus_u32()),
-            ..Self::claimed(tx.compute_txid(), tx.input.iter().map(input).collect(), tx.output.clone())
+            ..Self::claimed(txid, tx.input.iter().map(input).collect(), tx.output.clone())
         }
     }
 

@@ -67,7 +67,7 @@ pub(super) enum Lock {
     Fresh(Form),
     /// The script that the input at this place of the same transaction spends.
     OfInput(u32),
-    /// An address that is used again and again, by its number; made when it is first named. Numbers are given from 0 without gaps.
+    /// An address that is used again and again, by its number; made when it is first named.
     Kept(u32, Form),
     /// OP_RETURN and one push of so many bytes.
     Data(u8),

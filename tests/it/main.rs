@@ -20,3 +20,5 @@ mod store;
 #[cfg(feature = "cli")]
 mod stores;
 mod twin;
+#[cfg(feature = "simulate")]
+mod worlds;
