@@ -1,5 +1,7 @@
 //! Chains with known truth, from a seed.
 
+mod blk;
+mod card;
 mod coins;
 mod custodian;
 mod days;
@@ -17,6 +19,8 @@ mod user;
 mod wallet;
 mod world;
 
+pub use blk::BlockFiles;
+pub use card::{Card, CardRow};
 pub use mine::Mined;
 pub use spec::{Programme, Stage, WorldSpec};
 pub use world::World;
