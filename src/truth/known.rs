@@ -237,6 +237,12 @@ impl Truth {
         loot(find(&self.stolen, output))
     }
 
+    /// The most loot that an output ever held, of whichever theft; where hands changed, of several.
+    pub(crate) fn loot_ever(&self, output: OutputIndex) -> Option<Amount> {
+        let handed = self.hands_of(output).iter().filter_map(|hands| hands.stolen);
+        find(&self.stolen, output).into_iter().chain(handed).map(|stolen| Amount::from_sat(stolen.sat)).max()
+    }
+
     /// Returns the entities that bring the inputs of a transaction, each once, in order; those that are known.
     ///
     /// # Complexity

@@ -2,7 +2,7 @@
 
 use std::io::BufRead;
 
-use bitcoin::{Amount, OutPoint};
+use bitcoin::Amount;
 
 use super::known::{Hands, NO_ROW, NOBODY, NOT_SAID};
 use super::{Account, Entity, Handover, OutputTruth, Row, Stolen, Theft, Truth, TxTruth};
