@@ -7,6 +7,7 @@ pub(crate) mod chain;
 pub(crate) mod source;
 pub(crate) mod spec;
 pub(crate) mod store;
+pub(crate) mod truth;
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -16,6 +17,7 @@ pub(crate) use chain::ChainError;
 pub(crate) use source::{At, SourceError};
 pub(crate) use spec::SpecError;
 pub(crate) use store::StoreError;
+pub(crate) use truth::TruthError;
 
 /// Why something could not be read, parsed, frozen, found or written.
 ///
@@ -46,6 +48,8 @@ pub(crate) enum Kind {
     Store(StoreError),
     #[error(transparent)]
     Blk(BlkError),
+    #[error(transparent)]
+    Truth(TruthError),
 }
 
 impl Error {
@@ -114,6 +118,12 @@ impl Error {
     pub fn is_spec(&self) -> bool {
         matches!(*self.kind, Kind::Spec(_))
     }
+
+    /// True when a row of a truth file contradicts the chain or another row, or names what is not there. A line that is no row
+    /// at all [does not parse](Self::is_parse).
+    pub fn is_truth(&self) -> bool {
+        matches!(*self.kind, Kind::Truth(_))
+    }
 }
 
 impl fmt::Display for Error {
@@ -141,6 +151,7 @@ impl StdError for Error {
             Kind::Spec(error) => error.source(),
             Kind::Store(error) => error.source(),
             Kind::Blk(error) => error.source(),
+            Kind::Truth(error) => error.source(),
         }
     }
 }
@@ -155,4 +166,4 @@ macro_rules! from_kind {
     )*};
 }
 
-from_kind!(std::io::Error => Io, SourceError => Source, ChainError => Chain, SpecError => Spec, StoreError => Store, BlkError => Blk);
+from_kind!(std::io::Error => Io, SourceError => Source, ChainError => Chain, SpecError => Spec, StoreError => Store, BlkError => Blk, TruthError => Truth);

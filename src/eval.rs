@@ -1,1 +1,35 @@
 //! How often a rule is wrong, where the truth is known.
+//!
+//! Pure functions over what a rule said and what a [`Truth`](crate::truth::Truth) says. Nothing here is an input of a rule.
+//!
+//! | of | function | measures |
+//! |---|---|---|
+//! | clusters of addresses | [`cluster`] | pairwise and B-cubed precision, recall and F1, adjusted Rand index, collapse |
+//! | change rules | [`ChangeScore`] | true and false positive rate, coverage, Brier score |
+//! | detectors | [`Detection`] | precision, recall and F1 of each class |
+//! | traces | [`route`] | precision and recall by value on the true route, exits found, transactions opened |
+//! | traces from where nothing was stolen | [`Decoys`], [`landing`] | what a trace "finds" when there is nothing to find |
+//!
+//! Every measure is a [`Ratio`] of whole numbers until it is printed; one over nothing is "n/a". Labels that are unknown are
+//! unknown, never negative: they are left out of both parts of every ratio and counted apart. [`Bootstrap`] gives an interval, over
+//! owners or thefts and never over transactions, because the transactions of one owner are alike. A [`Scorecard`] prints them.
+//!
+//! What comes out of a simulated chain is the rule's error in that simulation, and no known error rate on the real chain.
+
+mod bootstrap;
+mod change;
+mod cluster;
+mod decoy;
+mod detect;
+mod ratio;
+mod route;
+mod scorecard;
+
+pub use bootstrap::{Bootstrap, Interval};
+pub use change::{ChangeCase, ChangeScore, Pick, true_change};
+pub use cluster::{Ari, Clustering, OwnerPart, cluster};
+pub use decoy::{Decoys, Landing, landing};
+pub use detect::{ClassScore, Detection, Label};
+pub use ratio::Ratio;
+pub use route::{Agreement, RouteScore, agreement, route};
+pub use scorecard::{Score, Scorecard};

@@ -19,7 +19,7 @@ pub mod bitcoin_etl;
 pub mod blk;
 pub mod csv;
 pub mod esplora;
-mod lines;
+pub(crate) mod lines;
 mod proof;
 pub mod raw;
 pub mod rpc;

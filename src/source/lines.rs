@@ -10,8 +10,9 @@ use crate::id;
 const LINE_BYTES_MAX: u64 = 64 << 20;
 
 /// Reads lines that are not blank into one buffer.
-pub(super) struct Lines<R> {
+pub(crate) struct Lines<R> {
     reader: R,
+    bytes_max: u64,
     place: fn(u64) -> At,
     number: u64,
     ended: bool,
@@ -20,17 +21,23 @@ pub(super) struct Lines<R> {
 
 impl<R: BufRead> Lines<R> {
     /// `place` makes the place of a line from its number.
-    pub(super) fn new(reader: R, place: fn(u64) -> At) -> Self {
-        Self { reader, place, number: 0, ended: false, buffer: Vec::new() }
+    pub(crate) fn new(reader: R, place: fn(u64) -> At) -> Self {
+        Self { reader, bytes_max: LINE_BYTES_MAX, place, number: 0, ended: false, buffer: Vec::new() }
+    }
+
+    /// Refuses lines longer than this.
+    pub(crate) fn bytes_max(mut self, bytes_max: u64) -> Self {
+        self.bytes_max = bytes_max;
+        self
     }
 
     /// The place of the line that was read last, or of the one that would have come at the end.
-    pub(super) fn at(&self) -> At {
+    pub(crate) fn at(&self) -> At {
         (self.place)(self.number)
     }
 
     /// The next line with its place, without the white space at its end.
-    pub(super) fn next(&mut self) -> Result<Option<(At, &[u8])>, SourceError> {
+    pub(crate) fn next(&mut self) -> Result<Option<(At, &[u8])>, SourceError> {
         loop {
             if self.ended {
                 return Ok(None);
@@ -38,11 +45,11 @@ impl<R: BufRead> Lines<R> {
             self.buffer.clear();
             self.number += 1;
             let at = self.at();
-            let read = self.reader.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', &mut self.buffer);
+            let read = self.reader.by_ref().take(self.bytes_max).read_until(b'\n', &mut self.buffer);
             match read.map(id::number).map_err(|error| SourceError::Io { at, error })? {
                 0 => self.ended = true,
-                LINE_BYTES_MAX if !self.buffer.ends_with(b"\n") => {
-                    return Err(SourceError::Long { at, bytes_max: LINE_BYTES_MAX });
+                read if read == self.bytes_max && !self.buffer.ends_with(b"\n") => {
+                    return Err(SourceError::Long { at, bytes_max: self.bytes_max });
                 }
                 _ if self.buffer.iter().all(u8::is_ascii_whitespace) => {}
                 _ => break,

@@ -1,8 +1,17 @@
 //! Owners, their accounts at each other, and thefts.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// What an owner does.
+///
+/// # Examples
+///
+/// ```
+/// use fundtrace::truth::EntityKind;
+/// assert_eq!(EntityKind::Exchange.as_str(), "exchange");
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -27,7 +36,47 @@ pub enum EntityKind {
     Thief,
 }
 
+impl EntityKind {
+    /// Every one, in the order of their declaration.
+    pub const ALL: [Self; 9] = [
+        Self::User,
+        Self::Merchant,
+        Self::Processor,
+        Self::Exchange,
+        Self::Pool,
+        Self::Mixer,
+        Self::Coordinator,
+        Self::Other,
+        Self::Thief,
+    ];
+
+    /// Returns the name, as truth files have it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Merchant => "merchant",
+            Self::Processor => "processor",
+            Self::Exchange => "exchange",
+            Self::Pool => "pool",
+            Self::Mixer => "mixer",
+            Self::Coordinator => "coordinator",
+            Self::Other => "other",
+            Self::Thief => "thief",
+        }
+    }
+}
+
+impl fmt::Display for EntityKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 /// An owner.
+///
+/// # Examples
+///
+/// See [`Row`](super::Row) and [`Truth`](super::Truth).
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Entity {
@@ -41,6 +90,10 @@ pub struct Entity {
 }
 
 /// A customer's account at a custodian: the hidden ledger. Deposits and withdrawals that name one account belong together.
+///
+/// # Examples
+///
+/// See [`Truth`](super::Truth).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Account {
@@ -53,6 +106,10 @@ pub struct Account {
 }
 
 /// A theft. Its seeds, its route and its exits stand in the rows of the transactions.
+///
+/// # Examples
+///
+/// See [`Row`](super::Row) and [`Truth`](super::Truth).
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Theft {

@@ -1,9 +1,21 @@
 //! What is true of one transaction.
 
+use std::fmt;
+use std::io::Write;
+
 use bitcoin::{OutPoint, Txid};
 use serde::{Deserialize, Serialize};
 
+use crate::error::Error;
+
 /// What an output is for, from the view of those who made the transaction.
+///
+/// # Examples
+///
+/// ```
+/// use fundtrace::truth::Role;
+/// assert_eq!(Role::Postmix.as_str(), "postmix");
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -40,7 +52,67 @@ pub enum Role {
     Data,
 }
 
+impl Role {
+    /// Every one, in the order of their declaration.
+    pub const ALL: [Self; 15] = [
+        Self::Coinbase,
+        Self::Payment,
+        Self::Change,
+        Self::Transfer,
+        Self::Deposit,
+        Self::Sweep,
+        Self::Withdrawal,
+        Self::Peel,
+        Self::Premix,
+        Self::Mix,
+        Self::Postmix,
+        Self::Chip,
+        Self::Fee,
+        Self::Dust,
+        Self::Data,
+    ];
+
+    /// Returns the name, as truth files have it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Coinbase => "coinbase",
+            Self::Payment => "payment",
+            Self::Change => "change",
+            Self::Transfer => "transfer",
+            Self::Deposit => "deposit",
+            Self::Sweep => "sweep",
+            Self::Withdrawal => "withdrawal",
+            Self::Peel => "peel",
+            Self::Premix => "premix",
+            Self::Mix => "mix",
+            Self::Postmix => "postmix",
+            Self::Chip => "chip",
+            Self::Fee => "fee",
+            Self::Dust => "dust",
+            Self::Data => "data",
+        }
+    }
+
+    /// Its place in [`ALL`](Self::ALL), as a byte of a column.
+    pub(super) fn code(self) -> u8 {
+        self as u8
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 /// What a transaction is.
+///
+/// # Examples
+///
+/// ```
+/// use fundtrace::truth::Kind;
+/// assert_eq!(Kind::FanOut.as_str(), "fan-out");
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -91,7 +163,78 @@ pub enum Kind {
     Import,
 }
 
+impl Kind {
+    /// Every one, in the order of their declaration.
+    pub const ALL: [Self; 22] = [
+        Self::Coinbase,
+        Self::Payment,
+        Self::Batch,
+        Self::Consolidation,
+        Self::FanOut,
+        Self::Sweep,
+        Self::Withdrawal,
+        Self::Refill,
+        Self::Payout,
+        Self::Peel,
+        Self::Theft,
+        Self::Payjoin,
+        Self::Tx0,
+        Self::Whirlpool,
+        Self::Wasabi1,
+        Self::Wasabi2,
+        Self::Joinmarket,
+        Self::Chips,
+        Self::MixerPayout,
+        Self::Airdrop,
+        Self::Dust,
+        Self::Import,
+    ];
+
+    /// Returns the name, as truth files have it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Coinbase => "coinbase",
+            Self::Payment => "payment",
+            Self::Batch => "batch",
+            Self::Consolidation => "consolidation",
+            Self::FanOut => "fan-out",
+            Self::Sweep => "sweep",
+            Self::Withdrawal => "withdrawal",
+            Self::Refill => "refill",
+            Self::Payout => "payout",
+            Self::Peel => "peel",
+            Self::Theft => "theft",
+            Self::Payjoin => "payjoin",
+            Self::Tx0 => "tx0",
+            Self::Whirlpool => "whirlpool",
+            Self::Wasabi1 => "wasabi1",
+            Self::Wasabi2 => "wasabi2",
+            Self::Joinmarket => "joinmarket",
+            Self::Chips => "chips",
+            Self::MixerPayout => "mixer-payout",
+            Self::Airdrop => "airdrop",
+            Self::Dust => "dust",
+            Self::Import => "import",
+        }
+    }
+
+    /// Its place in [`ALL`](Self::ALL), as a byte of a column.
+    pub(super) fn code(self) -> u8 {
+        self as u8
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 /// That value is loot, and how much of it.
+///
+/// # Examples
+///
+/// See [`Row`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Stolen {
@@ -102,6 +245,10 @@ pub struct Stolen {
 }
 
 /// What is true of one output.
+///
+/// # Examples
+///
+/// See [`Row`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OutputTruth {
@@ -120,6 +267,10 @@ pub struct OutputTruth {
 }
 
 /// What is true of one transaction.
+///
+/// # Examples
+///
+/// See [`Row`].
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TxTruth {
@@ -134,6 +285,10 @@ pub struct TxTruth {
 }
 
 /// An output that changed hands without a transaction.
+///
+/// # Examples
+///
+/// See [`Row`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Handover {
@@ -152,6 +307,17 @@ pub struct Handover {
 }
 
 /// A line of a truth file.
+///
+/// # Examples
+///
+/// ```
+/// use fundtrace::truth::{Entity, EntityKind, Row};
+/// let row = Row::Entity(Entity { index: 0, kind: EntityKind::Thief, name: String::new() });
+/// let mut line = Vec::new();
+/// row.write_to(&mut line)?;
+/// assert_eq!(line, b"{\"entity\":{\"index\":0,\"kind\":\"thief\"}}\n");
+/// # Ok::<(), fundtrace::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -166,4 +332,33 @@ pub enum Row {
     Tx(TxTruth),
     /// A change of hands.
     Handover(Handover),
+}
+
+impl Row {
+    /// Writes the row as one line of a truth file. Give a buffered writer: it writes in small pieces.
+    ///
+    /// # Errors
+    ///
+    /// When the bytes cannot be written ([`Error::is_io`]).
+    pub fn write_to(&self, mut out: impl Write) -> Result<(), Error> {
+        serde_json::to_writer(&mut out, self).map_err(std::io::Error::from)?;
+        Ok(out.write_all(b"\n")?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_is_a_place_and_a_name_is_what_the_file_has() {
+        for (at, role) in Role::ALL.into_iter().enumerate() {
+            assert_eq!(usize::from(role.code()), at);
+            assert_eq!(serde_json::to_string(&role).unwrap(), format!("\"{role}\""));
+        }
+        for (at, kind) in Kind::ALL.into_iter().enumerate() {
+            assert_eq!(usize::from(kind.code()), at);
+            assert_eq!(serde_json::to_string(&kind).unwrap(), format!("\"{kind}\""));
+        }
+    }
 }

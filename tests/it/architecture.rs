@@ -130,6 +130,11 @@ fn only_par_names_rayon_and_only_the_command_prints_or_asks_the_world() {
             "f32",
             ".unwrap()",
         ] {
+            // Statistics are printed as decimals and handed over as floats; they are made of whole numbers, and money stays in
+            // whole satoshis there too.
+            if module == "eval" && word == "f64" {
+                continue;
+            }
             assert!(!code.contains(word), "src/{file} has {word}");
         }
         // Block files are read where they lie; a store is written beside its name and waits in nameless files.
