@@ -7,6 +7,7 @@ mod index;
 mod info;
 mod input;
 mod look;
+mod simulate;
 mod store;
 mod trace;
 
@@ -36,6 +37,7 @@ enum Command {
     Tx(look::TxArgs),
     Address(look::AddressArgs),
     Output(look::OutputArgs),
+    Simulate(simulate::Args),
     Trace(trace::Args),
 }
 
@@ -48,6 +50,7 @@ fn main() -> ExitCode {
         Command::Tx(args) => look::tx(&args),
         Command::Address(args) => look::address(&args),
         Command::Output(args) => look::output(&args),
+        Command::Simulate(args) => simulate::run(&args),
         Command::Trace(args) => trace::run(&args),
     };
     match done {
