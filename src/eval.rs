@@ -16,6 +16,7 @@
 //!
 //! What comes out of a simulated chain is the rule's error in that simulation, and no known error rate on the real chain.
 
+mod attribution;
 mod bootstrap;
 mod change;
 mod cluster;
@@ -24,7 +25,9 @@ mod detect;
 mod ratio;
 mod route;
 mod scorecard;
+mod study;
 
+pub use attribution::Attribution;
 pub use bootstrap::{Bootstrap, Interval};
 pub use change::{ChangeCase, ChangeScore, Pick, true_change};
 pub use cluster::{Ari, Clustering, OwnerPart, cluster};
@@ -33,3 +36,4 @@ pub use detect::{ClassScore, Detection, Label};
 pub use ratio::Ratio;
 pub use route::{Agreement, RouteScore, agreement, route};
 pub use scorecard::{Score, Scorecard};
+pub use study::{Cell, StudyOptions, TaintRow, TaintStudy};

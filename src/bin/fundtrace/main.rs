@@ -3,6 +3,7 @@
 //! Exit status: 0; 1 when data is absent, empty, bad or lacks a seed; 2 when the command line cannot be parsed. Results go to standard
 //! output, messages to standard error.
 
+mod eval;
 mod index;
 mod info;
 mod input;
@@ -31,6 +32,7 @@ struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Command {
+    Eval(eval::Args),
     Index(index::Args),
     Info(info::Args),
     Verify(info::VerifyArgs),
@@ -44,6 +46,7 @@ enum Command {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
+        Command::Eval(args) => eval::run(&args),
         Command::Index(args) => index::run(&args),
         Command::Info(args) => info::run(&args),
         Command::Verify(args) => info::verify(&args),
