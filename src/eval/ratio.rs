@@ -98,7 +98,7 @@ impl Sum for Ratio {
 impl fmt::Display for Ratio {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.is_defined() {
-            return f.pad("n/a");
+            return f.write_str("n/a");
         }
         // Room for ten times the rest; what is lost is far below the last decimal.
         let shift = if self.den > u128::MAX / 10 { 4 } else { 0 };

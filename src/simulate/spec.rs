@@ -182,9 +182,9 @@ impl Programme {
         [
             vec![Wait(40), Split(6), Peel(150), Shuffle(3), Join, Exchange],
             vec![Split(4), Peel(110), Whirlpool(3), Wait(30), Join, Peel(20), Exchange],
-            vec![Shuffle(4), Split(8), Shuffle(8), Decoys(30), Wasabi1, Shuffle(2), Exchange],
+            vec![Shuffle(6), Split(8), Shuffle(12), Decoys(40), Wasabi1, Shuffle(2), Exchange],
             vec![Peel(1_100), Wait(200), Dust(20), Tumbler, Split(3), Exchange],
-            vec![Wait(10), Split(12), Shuffle(6), Wasabi2, Shuffle(3), Through, Exchange],
+            vec![Wait(10), Split(12), Shuffle(9), Wasabi2, Shuffle(3), Through, Exchange],
             vec![Split(5), Peel(120), Chips, Shuffle(2), Join, Exchange],
             vec![Peel(90), Split(5), Joinmarket, Shuffle(4), Blend, Through, Peel(30), Exchange],
         ]
