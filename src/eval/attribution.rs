@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::bootstrap::below;
 use crate::chain::View;
-use crate::id::{self, AddressIndex, EntityIndex};
+use crate::id::{AddressIndex, EntityIndex};
 use crate::tag::Tag;
 use crate::trace::{Reason, Visit};
 use crate::truth::{EntityKind, Role, Truth};

@@ -185,10 +185,9 @@ impl Counted {
     /// Of a transaction of age `a` whose time follows `F`, nobody sees a time beyond `a`. So the distribution among those that are
     /// seen is `sum of F(min(t, a)) / sum of F(a)` over all transactions.
     fn spending(&self) -> (u64, u64, u64) {
-        let ages = self.ages.len();
-        let by_age: Vec<u128> = cumulative(ages).into_iter().map(u128::from).collect();
-        let weigh = |from: usize| self.ages[from..].iter().map(|count| u128::from(*count)).sum::<u128>();
-        let (mut below, mut above) = (0_u128, weigh(0));
+        let by_age: Vec<u128> = cumulative(self.ages.len()).into_iter().map(u128::from).collect();
+        let all: u128 = self.ages.iter().map(|count| u128::from(*count)).sum();
+        let (mut below, mut above) = (0_u128, all);
         let seen: u128 = self.ages.iter().zip(&by_age).map(|(count, share)| u128::from(*count) * share).sum();
         let spent: u128 = self.both_spent.iter().map(|count| u128::from(*count)).sum();
         if seen == 0 || spent == 0 {
@@ -196,11 +195,11 @@ impl Counted {
         }
         let (mut sum, mut distance) = (0_u128, 0);
         let mut medians: [Option<usize>; 2] = [None, None];
-        for t in 0..ages {
-            below += u128::from(self.ages[t]) * by_age[t];
-            above -= u128::from(self.ages[t]);
+        for (t, (share, count)) in by_age.iter().zip(&self.ages).enumerate() {
+            below += u128::from(*count) * share;
+            above -= u128::from(*count);
             sum += u128::from(self.both_spent.get(t).copied().unwrap_or(0));
-            let expected = (below + above * by_age[t]) * 1_000_000 / seen;
+            let expected = (below + above * share) * 1_000_000 / seen;
             let found = sum * 1_000_000 / spent;
             distance = distance.max(expected.abs_diff(found));
             for (median, share) in medians.iter_mut().zip([found, expected]) {

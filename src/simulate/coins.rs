@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::plan::{Form, Lock};
+use super::plan::Form;
 use crate::id;
 use crate::truth::Stolen;
 
@@ -20,7 +20,6 @@ pub(super) struct Coin {
     /// The block in which its owner means to spend it.
     pub(super) due: u32,
     pub(super) form: Form,
-    pub(super) lock: Lock,
     /// How many coins were in this slot before.
     pub(super) generation: u32,
     /// Rounds of a mix that it went through.
@@ -91,7 +90,7 @@ impl Coins {
 }
 
 impl Coin {
-    pub(super) fn new(sat: u64, wallet: u32, height: u32, form: Form, lock: Lock) -> Self {
+    pub(super) fn new(sat: u64, wallet: u32, height: u32, form: Form) -> Self {
         Self {
             sat,
             wallet,
@@ -99,7 +98,6 @@ impl Coin {
             height,
             due: u32::MAX,
             form,
-            lock,
             generation: 0,
             rounds: 0,
             loot: None,

@@ -131,7 +131,7 @@ impl Town {
     }
 
     /// An output that pays into an account.
-    pub(super) fn into_account(&mut self, sat: u64, account: u32, payer: u32) -> Out {
+    pub(super) fn credit(&mut self, sat: u64, account: u32, payer: u32) -> Out {
         let held = self.accounts[id::at(account)];
         let (deposits, fresh) = (self.custodian(held.custodian).deposits, self.custodian(held.custodian).fresh);
         let form = self.of(deposits).habit.form;
@@ -166,7 +166,7 @@ impl Town {
                 self.account_at(at, payer, comes_back)
             }
         };
-        self.into_account(sat, account, owner)
+        self.credit(sat, account, owner)
     }
 
     /// Writes a deposit into the books, and what will become of it.

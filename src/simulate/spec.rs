@@ -94,8 +94,11 @@ pub enum Stage {
     Exchange,
 }
 
-/// What each word of a programme means: its word, the stage of a number, and whether it takes one.
-const WORDS: [(&str, fn(u32) -> Stage, bool); 16] = [
+/// A word, the stage it makes of a number, and whether it takes one.
+type Word = (&'static str, fn(u32) -> Stage, bool);
+
+/// What each word of a programme means.
+const WORDS: [Word; 16] = [
     ("wait", Stage::Wait, true),
     ("split", Stage::Split, true),
     ("peel", Stage::Peel, true),

@@ -42,11 +42,6 @@ impl Thief {
         Self { entity, wallet, theft, programme, taken, stage: 0, todo, left: 0, begun: false, until: 0 }
     }
 
-    #[cfg(test)]
-    pub(super) fn at(&self) -> (usize, usize) {
-        (self.stage, self.programme.stages().len())
-    }
-
     /// The theft, if it happened.
     pub(super) fn theft(&self) -> Option<&Theft> {
         self.taken.as_ref()
@@ -254,7 +249,7 @@ impl Town {
         let peeled = if rng.chance(600_000) || self.merchants.is_empty() {
             let at = self.some_custodian(EntityKind::Exchange, rng)?;
             let account = self.account_at(at, coin.wallet, false);
-            self.into_account(sat, account, owner)
+            self.credit(sat, account, owner)
         } else {
             let to = rng.pick(&self.merchants);
             self.out(sat, to, Role::Peel, owner)
@@ -319,7 +314,7 @@ impl Town {
         let fee = self.fee(wallet, &[slot], 1);
         let Some(sat) = self.coins.get(slot).sat.checked_sub(fee).filter(|sat| *sat > 4 * DUST) else { return };
         let account = self.open_account(at, wallet, comes_back);
-        let out = self.into_account(sat, account, owner);
+        let out = self.credit(sat, account, owner);
         self.commit(Draft { kind: Kind::Payment, by: wallet, inputs: vec![slot], outs: vec![out] });
     }
 

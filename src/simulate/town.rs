@@ -308,7 +308,7 @@ impl Town {
             Lock::OfInput(vin) => self.coins.get(inputs[id::at(vin)]).form,
             Lock::Data(_) | Lock::Lost => return NO_SLOT,
         };
-        let mut coin = Coin::new(out.sat, wallet, self.height, form, out.lock);
+        let mut coin = Coin::new(out.sat, wallet, self.height, form);
         (coin.account, coin.rounds) = (out.account, out.rounds);
         // What has left the thief's hands is loot no more, whatever it was when it was paid.
         let thief = stolen.map(|stolen| self.thieves[id::at(stolen.theft)].entity);
@@ -411,7 +411,7 @@ impl Town {
         let lock = self.kept_address(pool);
         let slot = self.reward;
         let generation = self.coins.get(slot).generation;
-        let mut coin = Coin::new(claimed, pool, self.height, self.of(pool).habit.form, lock);
+        let mut coin = Coin::new(claimed, pool, self.height, self.of(pool).habit.form);
         coin.generation = generation;
         *self.coins.get_mut(slot) = coin;
         if claimed > 0 {
@@ -446,7 +446,7 @@ impl Town {
         self.height += 1;
         // The coinbase stands first in the block, so its slot is taken before any other of the block.
         let form = Form::P2pkh;
-        self.reward = self.coins.put(Coin::new(0, 0, self.height, form, Lock::Fresh(form)));
+        self.reward = self.coins.put(Coin::new(0, 0, self.height, form));
         let wait = rng.exponential(600).clamp(1, 7_000);
         self.time = self.time.saturating_add(u32::try_from(wait).unwrap_or(600));
         if self.height.is_multiple_of(288) {
@@ -470,7 +470,6 @@ fn order(order: Order, outs: &[Out], rng: &mut Rng) -> Vec<usize> {
         Order::Random => rng.shuffle(&mut places),
         Order::ByValue => places.sort_by_key(|at| outs[*at].sat),
         Order::ChangeLast => places.sort_by_key(|at| outs[*at].role == Role::Change),
-        Order::AsListed => {}
     }
     places
 }

@@ -38,7 +38,6 @@ pub(super) enum Order {
     /// By value, as BIP 69 has it (which breaks ties by script; here they are left as they are).
     ByValue,
     ChangeLast,
-    AsListed,
 }
 
 /// Which coins join the one that fell due.
