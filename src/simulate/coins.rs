@@ -26,6 +26,8 @@ pub(super) struct Coin {
     pub(super) rounds: u32,
     pub(super) loot: Option<Stolen>,
     pub(super) account: Option<u32>,
+    /// Changed hands without a transaction: its address is still the one who made it's.
+    pub(super) handed: bool,
 }
 
 /// The slots, and the wallets' lists of what is theirs.
@@ -102,6 +104,7 @@ impl Coin {
             rounds: 0,
             loot: None,
             account: None,
+            handed: false,
         }
     }
 }

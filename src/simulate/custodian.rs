@@ -13,6 +13,9 @@ use super::wallet::{Habit, Keeper};
 use crate::id;
 use crate::truth::{EntityKind, Kind, Role, Stolen};
 
+/// No deposit waits longer than so many blocks to be collected.
+const PATIENCE: u32 = 144;
+
 /// How a custodian collects.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Collects {
@@ -221,10 +224,12 @@ impl Town {
         let custodian = self.custodian(at).clone();
         self.calendar.note(self.height + custodian.sweep_every, Event::Sweep(at));
         let mut waiting = self.of(custodian.deposits).coins.clone();
-        if waiting.len() < custodian.least || self.is_full() {
+        waiting.sort_unstable_by_key(|slot| (self.coins.get(*slot).height, *slot));
+        let Some(oldest) = waiting.first().map(|slot| self.coins.get(*slot).height) else { return };
+        let due = waiting.len() >= custodian.least || self.height - oldest >= PATIENCE;
+        if !due || self.is_full() {
             return;
         }
-        waiting.sort_unstable_by_key(|slot| (self.coins.get(*slot).height, *slot));
         let each = if custodian.collects == Collects::Singly { 1 } else { 400 };
         for inputs in waiting.chunks(each) {
             if self.is_full() {

@@ -237,7 +237,15 @@ impl Town {
     }
 
     /// Makes the transaction and returns the slots of its outputs as they were listed.
-    pub(super) fn commit(&mut self, draft: Draft) -> Vec<u32> {
+    pub(super) fn commit(&mut self, mut draft: Draft) -> Vec<u32> {
+        for out in &mut draft.outs {
+            // Nobody pays change to an address whose key somebody else has too.
+            if let Lock::OfInput(vin) = out.lock
+                && self.coins.get(draft.inputs[id::at(vin)]).handed
+            {
+                out.lock = Lock::Fresh(self.coins.get(draft.inputs[id::at(vin)]).form);
+            }
+        }
         let mut rng = self.rng(draft.by);
         let habit = self.of(draft.by).habit;
         let (paid_in, paid_out) = (self.sat(&draft.inputs), draft.outs.iter().map(|out| out.sat).sum::<u64>());
@@ -294,7 +302,7 @@ impl Town {
     pub(super) fn hand_over(&mut self, slot: u32, to: u32, account: u32, stolen: Option<Stolen>) {
         self.unlist(slot);
         let coin = self.coins.get_mut(slot);
-        (coin.wallet, coin.loot, coin.account) = (to, stolen, Some(account));
+        (coin.wallet, coin.loot, coin.account, coin.handed) = (to, stolen, Some(account), true);
         self.list(slot);
         let to = self.of(to).owner;
         self.handovers.push(PlannedHandover { slot, to, account: Some(account), stolen });

@@ -239,7 +239,15 @@ impl Town {
                 let lock = self.kept_address(to);
                 Out { lock, ..self.out(sat, to, Role::Payment, owner) }
             }
-            495..498 => {
+            495..499 => {
+                // A mixer, under an account for this once.
+                let Some(at) = self.some_custodian(EntityKind::Mixer, rng) else {
+                    return self.deposit_out(sat, payer, owner, rng);
+                };
+                let account = self.open_account(at, payer, true);
+                self.credit(sat, account, owner)
+            }
+            499..502 => {
                 let lock = Lock::Lost;
                 Out {
                     sat: sat.min(1_000),

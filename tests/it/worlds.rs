@@ -2,10 +2,13 @@
 
 use std::collections::HashMap;
 
-use fundtrace::Chain;
 use fundtrace::bitcoin::{Network, OutPoint, consensus::serialize};
 use fundtrace::chain::Writer;
-use fundtrace::simulate::{Mined, World, WorldSpec};
+use fundtrace::id::TheftIndex;
+use fundtrace::simulate::{BlockFiles, Card, Mined, Programme, World, WorldSpec};
+use fundtrace::source::blk::Blocks;
+use fundtrace::truth::{EntityKind, Kind, Row, Truth};
+use fundtrace::{Chain, EntityIndex};
 
 fn blocks(txs: u64, seed: u64) -> Vec<Mined> {
     World::new(WorldSpec::new(txs), seed).collect()
@@ -92,4 +95,169 @@ fn add(
             assert!(unspent.insert(OutPoint::new(txid, vout), (output.value.to_sat(), coinbase)).is_none());
         }
     }
+}
+
+/// A folder that is gone afterwards.
+struct Folder(std::path::PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("fundtrace-worlds-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&path);
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn block_files_read_back_to_the_same_records() {
+    let folder = Folder::new("blk");
+    let blocks = blocks(4_000, 3);
+    let mut files = BlockFiles::new(&folder.0);
+    blocks.iter().for_each(|block| files.block(block.block()).unwrap());
+    files.finish().unwrap();
+    let read = Blocks::open(&[&folder.0], Network::Regtest).unwrap();
+    assert_eq!((read.len(), read.stale(), read.ignored().len()), (blocks.len(), 0, 0));
+    let mut records = blocks.iter().flat_map(|block| block.records());
+    for tx in read.txs() {
+        assert_eq!(tx.unwrap(), records.next().unwrap());
+    }
+    assert!(records.next().is_none());
+    // And through the path without copies.
+    let mut writer = Writer::new(Network::Regtest, &folder.0);
+    read.write_to(&mut writer, |_| {}).unwrap();
+    let mut bytes = Vec::new();
+    writer.finish().unwrap().write_to(&mut bytes).unwrap();
+    assert_eq!(Chain::from_bytes(bytes).unwrap().digest(), store(&blocks).digest());
+    assert_eq!(std::fs::read_dir(&folder.0).unwrap().count(), 1);
+}
+
+/// A world with its chain and truth.
+fn known(spec: WorldSpec, seed: u64) -> (Chain, Truth) {
+    let mut world = World::new(spec, seed);
+    let blocks: Vec<Mined> = (&mut world).collect();
+    let chain = store(&blocks);
+    let thefts = world.thefts().cloned().map(Row::Theft);
+    let rows: Vec<Row> = blocks.iter().flat_map(|block| block.rows()).chain(thefts).collect();
+    let truth = Truth::from_rows(chain.view(), rows).unwrap();
+    (chain, truth)
+}
+
+/// In no transaction is there more loot of a theft than came in, but where a custodian's books pay it out again; nothing is more loot than it is worth, and
+/// what is loot has an owner.
+#[test]
+fn loot_is_neither_made_nor_lost() {
+    let (chain, truth) = known(WorldSpec::new(30_000).thefts(Programme::usual()), 4);
+    let view = chain.view();
+    assert!(truth.thefts().len() >= 6);
+    for (index, theft) in (0..).map(TheftIndex::from_u32).zip(truth.thefts()) {
+        let thief = EntityIndex::from_u32(theft.thief);
+        let seeds: u64 = truth.seeds(view, index).iter().map(|(_, amount)| amount.to_sat()).sum();
+        assert_eq!(seeds, theft.sat);
+        let (mut fees, mut paid_out, mut gone) = (0, 0, 0);
+        let loot = |output: fundtrace::OutputIndex| {
+            truth.stolen(output).filter(|(of, _)| *of == index).map_or(0, |(_, amount)| amount.to_sat())
+        };
+        let mut txs: Vec<_> =
+            truth.route(view, index).iter().map(|(output, _)| view.output(*output).tx().index()).collect();
+        txs.dedup();
+        for tx in txs.into_iter().map(|tx| view.tx(tx)) {
+            let mine = |output: &fundtrace::chain::Output<'_>| truth.holder(output.index()) == Some(thief);
+            let brought: u64 =
+                tx.inputs().filter_map(|input| input.prevout()).filter(mine).map(|output| loot(output.index())).sum();
+            let made: u64 = tx.outputs().map(|output| loot(output.index())).sum();
+            match truth.kind(tx.index()) {
+                Some(Kind::Theft) => {}
+                Some(Kind::Withdrawal | Kind::MixerPayout) => paid_out += made,
+                // Chips are loot only after they were handed over.
+                Some(Kind::Chips) => paid_out += made,
+                _ => {
+                    assert!(made <= brought, "{} makes loot: {made} of {brought}", tx.txid());
+                    fees += brought - made;
+                }
+            }
+            for output in tx.outputs().filter(|output| loot(output.index()) > 0) {
+                assert!(
+                    truth.owner(output.index()).is_some() && output.value().unwrap().to_sat() >= loot(output.index())
+                );
+                gone += if mine(&output) { 0 } else { loot(output.index()) };
+            }
+        }
+        let held: u64 = truth.held(view, index).iter().map(|(_, amount)| amount.to_sat()).sum();
+        assert_eq!(
+            seeds + paid_out,
+            fees + gone + held,
+            "theft {index}: what came in is what went out, was paid in fees, or is there"
+        );
+        assert!(paid_out <= gone, "custodians pay out what was paid in");
+    }
+}
+
+#[test]
+fn every_stage_is_walked() {
+    for stages in [
+        "whirlpool 2",
+        "wasabi1",
+        "wasabi2",
+        "joinmarket",
+        "chips",
+        "tumbler",
+        "through",
+        "blend",
+        "dust 12",
+        "decoys 5",
+    ] {
+        let programme: Programme = format!("wait 5, split 3, {stages}, shuffle 1, exchange").parse().unwrap();
+        let (chain, truth) = known(WorldSpec::new(25_000).thefts(vec![programme]), 8);
+        let view = chain.view();
+        let [theft] = truth.thefts() else { panic!("one theft") };
+        let route = truth.route(view, TheftIndex::from_u32(0));
+        let kinds: Vec<Kind> =
+            route.iter().filter_map(|(output, _)| truth.kind(view.output(*output).tx().index())).collect();
+        let kind = match stages.split(' ').next().unwrap() {
+            "whirlpool" => Kind::Whirlpool,
+            "wasabi1" => Kind::Wasabi1,
+            "wasabi2" => Kind::Wasabi2,
+            "joinmarket" => Kind::Joinmarket,
+            "chips" => Kind::Chips,
+            "tumbler" => Kind::MixerPayout,
+            "through" => Kind::Withdrawal,
+            "dust" => Kind::Dust,
+            _ => Kind::Consolidation,
+        };
+        assert!(kinds.contains(&kind), "{stages}: {kinds:?}");
+        // What is blended is worth more than the loot in it.
+        let blended = |(output, loot): &(fundtrace::OutputIndex, _)| view.output(*output).value() > Some(*loot);
+        assert!(stages != "blend" || route.iter().any(blended));
+        let exits = truth.exits(view, TheftIndex::from_u32(0));
+        let cashed: u64 =
+            exits.iter().filter(|exit| exit.kind == EntityKind::Exchange).map(|exit| exit.amount.to_sat()).sum();
+        assert!(cashed > theft.sat / 2, "{stages}: {cashed} of {} came to an exchange", theft.sat);
+    }
+}
+
+#[test]
+fn the_card_tells_a_world_from_another_chain() {
+    let card = Card::of(store(&blocks(20_000, 2)).view());
+    let row = |name: &str| card.rows().iter().find(|row| row.name == name).unwrap();
+    for name in [
+        "one output",
+        "two outputs",
+        "three outputs or more",
+        "of two outputs: one input",
+        "of two outputs: two inputs",
+    ] {
+        assert!(row(name).holds(), "{card}");
+    }
+    assert!(row("hops of the longest chain").found > 100);
+    // One block of one coinbase has none of it.
+    let genesis = Card::of(store(&blocks(20_000, 2)[..1]).view());
+    assert!(!genesis.rows()[0].holds());
+    assert!(card.to_string().lines().count() == card.rows().len() + 1);
 }
