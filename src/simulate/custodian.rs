@@ -13,6 +13,8 @@ use super::wallet::{Habit, Keeper};
 use crate::id;
 use crate::truth::{EntityKind, Kind, Role, Stolen};
 
+/// Nobody looks at more coins of a wallet than so many when some are chosen.
+pub(super) const IN_SIGHT: usize = 1_000;
 /// No deposit waits longer than so many blocks to be collected.
 const PATIENCE: u32 = 144;
 
@@ -300,7 +302,7 @@ impl Town {
 
     /// Oldest coins of a wallet that are worth so much and the fee.
     pub(super) fn enough(&self, wallet: u32, wanted: u64, outputs: usize) -> Option<(Vec<u32>, u64)> {
-        let mut coins = self.of(wallet).coins.clone();
+        let mut coins: Vec<u32> = self.of(wallet).coins.iter().copied().take(IN_SIGHT).collect();
         coins.sort_unstable_by_key(|slot| (self.coins.get(*slot).height, *slot));
         let mut inputs = Vec::new();
         for slot in coins.into_iter().filter(|slot| self.coins.get(*slot).sat > DUST).take(600) {
@@ -318,8 +320,8 @@ impl Town {
         let custodian = self.custodian(at);
         let (hot, cold, entity) = (custodian.hot, custodian.cold, custodian.entity);
         let owed: u64 = custodian.queue.iter().map(|claim| claim.sat).sum();
-        let in_hot = self.sat(&self.of(hot).coins);
-        let in_cold = self.sat(&self.of(cold).coins);
+        let in_hot = self.of(hot).sat;
+        let in_cold = self.of(cold).sat;
         let (from, to, sat) = if owed > 0 && in_cold > 4 * DUST {
             // Stuck: bring what is owed, or all there is.
             (cold, hot, (owed * 2).min(in_cold / 2))

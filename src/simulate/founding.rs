@@ -20,7 +20,7 @@ const FLOOD: u32 = 3;
 impl Town {
     pub(super) fn found(&mut self) {
         let mut rng = self.rng(u32::MAX);
-        let scale = (self.spec.txs / 100_000).min(12);
+        let scale = (self.spec.txs / 100_000).min(40);
         for n in 0..4 + scale {
             self.new_custodian(EntityKind::Exchange, format!("Exchange {n}"), &mut rng);
         }

@@ -85,14 +85,13 @@ impl Town {
     }
 
     fn steal(&mut self, at: u32, rng: &mut Rng) -> Turn {
-        let worth = |town: &Self, wallet: u32| town.sat(&town.of(wallet).coins);
         let victims = self.custodians.iter().filter(|victim| victim.kind == EntityKind::Exchange);
         let pots = victims.flat_map(|victim| [(victim.entity, victim.hot), (victim.entity, victim.cold)]);
-        let Some((victim, pot)) = pots.max_by_key(|(_, pot)| (worth(self, *pot), *pot)) else { return Turn::After(50) };
-        if worth(self, pot) < 2 * LEAST_LOOT {
+        let Some((victim, pot)) = pots.max_by_key(|(_, pot)| (self.of(*pot).sat, *pot)) else { return Turn::After(50) };
+        if self.of(pot).sat < 2 * LEAST_LOOT {
             return Turn::After(20);
         }
-        let wanted = worth(self, pot) / 100 * rng.between(10, 60);
+        let wanted = self.of(pot).sat / 100 * rng.between(10, 60);
         let Some((inputs, fee)) = self.enough(pot, wanted.max(LEAST_LOOT), 2) else { return Turn::After(20) };
         let sat = wanted.max(LEAST_LOOT);
         let left = self.sat(&inputs) - sat - fee;
@@ -323,7 +322,7 @@ impl Town {
         let thief = &self.thieves[id::at(at)];
         let (wallet, until) = (thief.wallet, thief.until);
         if begins {
-            let sat = (self.sat(&self.of(wallet).coins) / 20).max(100 * DUST);
+            let sat = (self.of(wallet).sat / 20).max(100 * DUST);
             if let Some(exchange) = self.some_custodian(EntityKind::Exchange, rng) {
                 let account = self.open_account(exchange, wallet, true);
                 self.claim(self.height + 1, Claim { account, sat, loot: None });

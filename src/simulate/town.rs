@@ -154,7 +154,7 @@ impl Town {
     }
 
     pub(super) fn wallet(&mut self, owner: u32, habit: Habit, keeper: Keeper) -> u32 {
-        self.wallets.push(Wallet { owner, habit, keeper, coins: Vec::new(), kept: None, accounts: Vec::new() });
+        self.wallets.push(Wallet { owner, habit, keeper, coins: Vec::new(), sat: 0, kept: None, accounts: Vec::new() });
         id::small(self.wallets.len() - 1)
     }
 
@@ -290,12 +290,18 @@ impl Town {
 
     pub(super) fn unlist(&mut self, slot: u32) {
         let wallet = self.coins.get(slot).wallet;
-        self.coins.unlist(slot, &mut self.wallets[id::at(wallet)].coins);
+        let (sat, listed) = (self.coins.get(slot).sat, self.coins.is_listed(slot));
+        let wallet = &mut self.wallets[id::at(wallet)];
+        wallet.sat -= if listed { sat } else { 0 };
+        self.coins.unlist(slot, &mut wallet.coins);
     }
 
     pub(super) fn list(&mut self, slot: u32) {
         let wallet = self.coins.get(slot).wallet;
-        self.coins.list(slot, &mut self.wallets[id::at(wallet)].coins);
+        let sat = self.coins.get(slot).sat;
+        let wallet = &mut self.wallets[id::at(wallet)];
+        wallet.sat += sat;
+        self.coins.list(slot, &mut wallet.coins);
     }
 
     /// Lets a coin change hands without a transaction.

@@ -68,11 +68,11 @@ impl Town {
         let custodian = self.custodian(at);
         let (hot, stock, entity) = (custodian.hot, custodian.cold, custodian.entity);
         let owed: u64 = custodian.queue.iter().map(|claim| claim.sat).sum();
-        let stocked = self.sat(&self.of(stock).coins);
+        let stocked = self.of(stock).sat;
         if (stocked > 2 * owed && stocked > 500 * CHIP) || self.is_full() {
             return;
         }
-        let wealth = self.sat(&self.of(hot).coins);
+        let wealth = self.of(hot).sat;
         // Of every size a few; large ones as far as the money goes.
         let mut amounts: Vec<u64> = Vec::new();
         let mut left = wealth / 100 * 95;

@@ -1,6 +1,7 @@
 //! People and shops: a coin falls due, and its owner does something with it.
 
 use super::coins::Event;
+use super::custodian::IN_SIGHT;
 use super::plan::Lock;
 use super::rng::Rng;
 use super::town::{DUST, Draft, Out, Town};
@@ -110,7 +111,7 @@ impl Town {
         let soon = u64::from(self.height) + window;
         let fits = |other: &u32| *other != slot && u64::from(self.coins.get(*other).due) <= soon;
         let mut others: Vec<u32> =
-            if more == 0 { Vec::new() } else { wallet.coins.iter().copied().filter(fits).collect() };
+            if more == 0 { Vec::new() } else { wallet.coins.iter().copied().take(IN_SIGHT).filter(fits).collect() };
         match wallet.habit.choice {
             Choice::Random => rng.shuffle(&mut others),
             Choice::Oldest => others.sort_by_key(|other| self.coins.get(*other).height),

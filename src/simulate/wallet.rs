@@ -143,6 +143,8 @@ pub(super) struct Wallet {
     pub(super) habit: Habit,
     pub(super) keeper: Keeper,
     pub(super) coins: Vec<u32>,
+    /// What they are worth.
+    pub(super) sat: u64,
     /// The address it is paid to again and again, once it has one.
     pub(super) kept: Option<u32>,
     /// Its accounts: the custodian's place in the list of custodians, and the account.
