@@ -3,9 +3,15 @@
 use std::fmt::Debug;
 
 use fundtrace::chain::{Counts, Fate, Input, NewInput, NewTx, Output, OutputSet, ScriptType, Spent, Tx};
+use fundtrace::eval::{
+    Agreement, Ari, Attribution, Bootstrap, Cell, ChangeCase, ChangeScore, ClassScore, Clustering, Decoys, Detection,
+    Interval, Label, Landing, OwnerPart, Pick, Ratio, RouteScore, Score, Scorecard, StudyOptions, TaintRow, TaintStudy,
+};
 use fundtrace::graph::{Node, Spend, Visited};
-use fundtrace::id::InputIndex;
+use fundtrace::id::{InputIndex, TheftIndex};
 use fundtrace::report::{Arrived, Conventions, Facts, Given, Manifest, Report, Seen, Spread};
+#[cfg(feature = "simulate")]
+use fundtrace::simulate::{BlockFiles, Card, CardRow, Mined, Programme, Stage, World, WorldSpec};
 use fundtrace::source::{FileSet, Form, csv::Dump};
 use fundtrace::spec::{Case, Place, ResolvedSeed, Rule, SeedEntry, SeedSpec, TagEntry};
 use fundtrace::tag::{Tag, Tags};
@@ -17,7 +23,12 @@ use fundtrace::trace::{
     Balance, Burned, Carry, CoinbaseOrder, Displaced, End, FeeTaint, Fees, Lead, Leads, Missing, Options, Overlap,
     Path, PathLimit, PathLimits, PathStep, Paths, Policy, Reason, Seed, Seeded, Touch, Trace, Via, Visit,
 };
-use fundtrace::{AddressIndex, BlockHeight, Chain, ChainBuilder, Error, OutputIndex, SourceIndex, TxIndex, View};
+use fundtrace::truth::{
+    Account, Entity, EntityKind, Exit, Handover, Kind, OutputTruth, Role, Row, Stolen, Theft, Truth, TxTruth,
+};
+use fundtrace::{
+    AddressIndex, BlockHeight, Chain, ChainBuilder, EntityIndex, Error, OutputIndex, SourceIndex, TxIndex, View,
+};
 
 fn plain<T: Debug + Send + Sync>() {}
 
@@ -35,6 +46,13 @@ fn public_types_are_debug_send_and_sync() {
     plain::<(Options, Overlap, Path, PathLimit, PathLimits, PathStep, Paths, Policy, Reason, Seed)>();
     plain::<(Seeded, Touch, Trace<'_>, Via, Visit<'_>)>();
     plain::<(Case, Place, ResolvedSeed, Rule, SeedEntry, SeedSpec, TagEntry)>();
+    plain::<(EntityIndex, TheftIndex, Truth, Row, Entity, EntityKind, Account, Theft, TxTruth, OutputTruth, Exit)>();
+    plain::<(Handover, Kind, Role, Stolen)>();
+    plain::<(Agreement, Ari, Attribution, Bootstrap, Cell, ChangeCase<'_>, ChangeScore, ClassScore, Clustering)>();
+    plain::<(Decoys, Detection<u8>, Interval, Label<u8>, Landing, OwnerPart, Pick<'_>, Ratio, RouteScore)>();
+    plain::<(Score, Scorecard, StudyOptions, TaintRow, TaintStudy)>();
+    #[cfg(feature = "simulate")]
+    plain::<(BlockFiles, Card, CardRow, Mined, Programme, Stage, World, WorldSpec)>();
     plain::<(Arrived, Conventions, Facts, Given, Manifest, Report<'_, '_>, Seen, Spread)>();
 }
 

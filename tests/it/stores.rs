@@ -138,3 +138,50 @@ fn mistakes_are_told_with_their_remedy() {
     assert!(fail(&["verify", &store]).contains("damaged in column"));
     std::fs::remove_dir_all(folder).unwrap();
 }
+
+/// `simulate` and `eval`: the same bytes again, in every shape, and nothing where it is refused.
+#[test]
+fn worlds_are_made_and_scored() {
+    let folder = folder("worlds");
+    let at = |name: &str| folder.join(name).display().to_string();
+    let simulate = |name: &str, shape: &str| {
+        succeed(&["simulate", "--txs", "3000", "--seed", "9", "--out", &at(name), "--as", shape])
+    };
+    let card = simulate("a", "store");
+    assert!(card.starts_with("calibration") && card.contains("two outputs "), "{card}");
+    assert_eq!(
+        [simulate("b", "store"), simulate("c", "blk"), simulate("d", "raw")],
+        [card.clone(), card.clone(), card]
+    );
+    let bytes = |name: &str, file: &str| std::fs::read(folder.join(name).join(file)).unwrap();
+    for file in ["chain.store", "truth.jsonl", "world.json"] {
+        assert!(bytes("a", file) == bytes("b", file), "{file}");
+    }
+    assert!(
+        bytes("c", "truth.jsonl") == bytes("a", "truth.jsonl")
+            && bytes("d", "truth.jsonl") == bytes("a", "truth.jsonl")
+    );
+    let names: Vec<_> = std::fs::read_dir(folder.join("a")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names.len(), 3, "nothing else is left: {names:?}");
+
+    let scores = succeed(&["eval", &at("a")]);
+    assert!(scores.contains("not a known error rate on the real chain") && scores.contains("| tiho |"), "{scores}");
+    assert_eq!(succeed(&["eval", &at("c")]), scores);
+    let truth = at("a/truth.jsonl");
+    assert_eq!(succeed(&["eval", "--chain", &at("a/chain.store"), "--truth", &truth]), scores);
+    let rows = json(&["eval", &at("a"), "--json"]);
+    assert_eq!(rows["rows"].as_array().map(Vec::len), Some(7));
+
+    let full = fail(&["simulate", "--txs", "10", "--seed", "1", "--out", &at("a")]);
+    assert!(full.contains("not empty"), "{full}");
+    let none = fail(&["eval", &at("nowhere")]);
+    assert!(none.contains("nowhere") && none.contains("fundtrace simulate"), "{none}");
+    // The truth of another chain.
+    succeed(&["simulate", "--txs", "1", "--seed", "10", "--out", &at("e")]);
+    let other = fail(&["eval", "--chain", &at("e/chain.store"), "--truth", &truth]);
+    assert!(other.contains("truth.jsonl"), "{other}");
+    let fly = fundtrace(&["simulate", "--txs", "10", "--seed", "1", "--out", &at("f"), "--theft", "split 3, fly"]);
+    assert_eq!(fly.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&fly.stderr).contains("whirlpool N"));
+    std::fs::remove_dir_all(folder).unwrap();
+}
