@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use super::coins::Event;
 use super::plan::Lock;
 use super::rng::Rng;
-use super::town::{DUST, Draft, Out, Town};
+use super::town::{DUST, Draft, Out, Town, input_size};
 use super::wallet::{Habit, Keeper};
 use crate::id;
 use crate::truth::{EntityKind, Kind, Role, Stolen};
@@ -302,13 +302,20 @@ impl Town {
 
     /// Oldest coins of a wallet that are worth so much and the fee.
     pub(super) fn enough(&self, wallet: u32, wanted: u64, outputs: usize) -> Option<(Vec<u32>, u64)> {
+        if self.of(wallet).sat < wanted {
+            return None;
+        }
         let mut coins: Vec<u32> = self.of(wallet).coins.iter().copied().take(IN_SIGHT).collect();
         coins.sort_unstable_by_key(|slot| (self.coins.get(*slot).height, *slot));
         let mut inputs = Vec::new();
+        let (mut sat, mut size) = (0, 0);
         for slot in coins.into_iter().filter(|slot| self.coins.get(*slot).sat > DUST).take(600) {
+            let coin = self.coins.get(slot);
             inputs.push(slot);
-            let fee = self.fee(wallet, &inputs, outputs);
-            if self.sat(&inputs) >= wanted + fee {
+            sat += coin.sat;
+            size += input_size(coin.form);
+            let fee = self.fee_of_size(wallet, size, outputs);
+            if sat >= wanted + fee {
                 return Some((inputs, fee));
             }
         }
