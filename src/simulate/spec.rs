@@ -62,7 +62,7 @@ impl WorldSpec {
 pub enum Stage {
     /// `wait N`: nothing for so many blocks.
     Wait(u32),
-    /// `split N`: every coin into so many.
+    /// `split N`: every coin into so many, 2,000 at most.
     Split(u32),
     /// `peel N`: a chain of so many hops from the greatest coin; each hop pays a small part to an exchange or a shop.
     Peel(u32),

@@ -186,7 +186,8 @@ impl Town {
     }
 
     fn split(&mut self, slot: u32, ways: u32, rng: &mut Rng) {
-        let ways = u64::from(ways);
+        // More would not fit into a block.
+        let ways = u64::from(ways.min(2_000));
         let shares: Vec<u64> = (0..ways).map(|_| rng.between(500, 1000) / ways).collect();
         self.send(Kind::FanOut, vec![slot], &shares);
     }

@@ -5,6 +5,7 @@ mod architecture;
 mod blocks;
 #[cfg(feature = "cli")]
 mod cli;
+mod eval;
 mod golden;
 mod graph;
 mod hostile;
