@@ -5,6 +5,7 @@ mod card;
 mod coins;
 mod custodian;
 mod days;
+mod fee;
 mod founding;
 mod mine;
 mod mix;

@@ -6,9 +6,10 @@
 use std::collections::VecDeque;
 
 use super::coins::Event;
+use super::fee::input_size;
 use super::plan::Lock;
 use super::rng::Rng;
-use super::town::{DUST, Draft, Out, Town, input_size};
+use super::town::{DUST, Draft, Out, Town};
 use super::wallet::{Habit, Keeper};
 use crate::id;
 use crate::truth::{EntityKind, Kind, Role, Stolen};

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use super::coins::{Calendar, Coin, Coins, Event};
 use super::custodian::{Claim, Custodian, Held};
+use super::fee::input_size;
 use super::mix::Mixes;
 use super::plan::{Form, Lock, NO_SLOT, PlannedBlock, PlannedHandover, PlannedInput, PlannedOutput, PlannedTx};
 use super::quota::Quota;
@@ -85,7 +86,7 @@ pub(super) struct Town {
     pub(super) outputs_quota: Quota<3>,
     pub(super) inputs_quota: Quota<3>,
     /// Satoshis a virtual byte, in thousandths.
-    rate: u64,
+    pub(super) rate: u64,
     epoch_rate: u64,
     /// Transactions in each of the last blocks.
     recent: VecDeque<u32>,
@@ -176,23 +177,6 @@ impl Town {
 
     pub(super) fn sat(&self, slots: &[u32]) -> u64 {
         slots.iter().map(|slot| self.coins.get(*slot).sat).sum()
-    }
-
-    /// The usual fee of a wallet for spending these coins to so many outputs of its own form, in sat.
-    pub(super) fn fee(&self, by: u32, inputs: &[u32], outputs: usize) -> u64 {
-        let size = inputs.iter().map(|slot| input_size(self.coins.get(*slot).form)).sum();
-        self.fee_of_size(by, size, outputs)
-    }
-
-    /// The same for inputs of so many virtual bytes in all.
-    pub(super) fn fee_of_size(&self, by: u32, inputs: u64, outputs: usize) -> u64 {
-        let habit = self.of(by).habit;
-        let size = 11 + inputs + id::number(outputs) * 34;
-        let mut rate = (self.rate * u64::from(habit.fee) / 1000).clamp(1_000, 200_000);
-        if habit.whole_rates {
-            rate = rate / 1000 * 1000;
-        }
-        size * rate / 1000
     }
 
     /// An address of a wallet to be paid to: its one address, or a new one.
@@ -491,19 +475,4 @@ fn order(order: Order, outs: &[Out], rng: &mut Rng) -> Vec<usize> {
         Order::ChangeLast => places.sort_by_key(|at| outs[*at].role == Role::Change),
     }
     places
-}
-
-/// Virtual bytes of an input that spends a script of this form, signatures of 72 bytes.
-pub(super) fn input_size(form: Form) -> u64 {
-    match form {
-        Form::P2pk => 114,
-        Form::P2pkh => 148,
-        Form::BareMultisig => 189,
-        Form::P2shMultisig => 298,
-        Form::P2shP2wpkh => 91,
-        Form::P2shP2wsh => 140,
-        Form::P2wpkh => 68,
-        Form::P2wsh => 105,
-        Form::P2tr => 58,
-    }
 }

@@ -28,7 +28,7 @@ fn twin(items: &[(u32, u32)]) -> [f64; 5] {
         }
     }
     let n = items.len() as f64;
-    let share = |of: &dyn Fn(&(u32, u32), &(u32, u32)) -> bool| {
+    let share = |of: fn(&(u32, u32), &(u32, u32)) -> bool| {
         let item = |a: &(u32, u32)| {
             let shared = items.iter().filter(|b| of(a, b)).count() as f64;
             items.iter().filter(|b| *b == a).count() as f64 / shared
@@ -37,7 +37,7 @@ fn twin(items: &[(u32, u32)]) -> [f64; 5] {
     };
     let chance = together * owned / all;
     let ari = (both - chance) / ((together + owned) / 2.0 - chance);
-    [both / together, both / owned, share(&|a, b| a.0 == b.0), share(&|a, b| a.1 == b.1), ari]
+    [both / together, both / owned, share(|a, b| a.0 == b.0), share(|a, b| a.1 == b.1), ari]
 }
 
 proptest! {

@@ -10,6 +10,8 @@ use fundtrace::source::blk::Blocks;
 use fundtrace::truth::{EntityKind, Kind, Row, Truth};
 use fundtrace::{Chain, EntityIndex};
 
+use crate::blocks::Folder;
+
 fn blocks(txs: u64, seed: u64) -> Vec<Mined> {
     World::new(WorldSpec::new(txs), seed).collect()
 }
@@ -97,27 +99,9 @@ fn add(
     }
 }
 
-/// A folder that is gone afterwards.
-struct Folder(std::path::PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("fundtrace-worlds-{name}-{}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&path);
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
 #[test]
 fn block_files_read_back_to_the_same_records() {
-    let folder = Folder::new("blk");
+    let folder = Folder::new("world");
     let blocks = blocks(4_000, 3);
     let mut files = BlockFiles::new(&folder.0);
     blocks.iter().for_each(|block| files.block(block.block()).unwrap());
