@@ -15,12 +15,12 @@ use serde::{Deserialize, Serialize};
 ///
 /// ```
 /// use fundtrace::eval::Ratio;
-/// let precision = Ratio::new(2, 3);
+/// let precision = Ratio::new(2_u32, 3_u32);
 /// assert_eq!(precision.to_string(), "0.6667");
 /// assert_eq!(format!("{precision:.1}"), "0.7");
-/// assert_eq!(Ratio::new(0, 0).to_string(), "n/a");
+/// assert_eq!(Ratio::new(0_u32, 0_u32).to_string(), "n/a");
 /// // The ratio of the sums, not the sum of the ratios.
-/// assert_eq!([Ratio::new(1, 2), Ratio::new(5, 6)].into_iter().sum::<Ratio>(), Ratio::new(6, 8));
+/// assert_eq!([Ratio::new(1_u32, 2_u32), Ratio::new(5_u32, 6_u32)].into_iter().sum::<Ratio>(), Ratio::new(6_u32, 8_u32));
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Default, Hash, Debug, Serialize, Deserialize)]
 pub struct Ratio {
