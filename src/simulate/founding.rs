@@ -59,12 +59,12 @@ impl Town {
 
     fn found_thieves(&mut self) {
         let programmes = self.spec.thefts.clone();
-        for (at, programme) in programmes.into_iter().enumerate() {
+        for programme in programmes {
             let entity = self.entity(EntityKind::Thief, String::new());
             let mut rng = self.rng(u32::MAX);
             let habit = Habit { one_address: false, ..Habit::of_service(&mut rng, 700) };
             let wallet = self.wallet(entity, habit, Keeper::Agent);
-            self.thieves.push(Thief::new(entity, wallet, id::small(at), programme));
+            self.thieves.push(Thief::new(entity, wallet, programme));
         }
     }
 

@@ -22,7 +22,6 @@ const HANDS: usize = 4;
 pub(super) struct Thief {
     pub(super) entity: u32,
     pub(super) wallet: u32,
-    theft: u32,
     programme: Programme,
     /// What was taken, once it was.
     taken: Option<Theft>,
@@ -37,9 +36,9 @@ pub(super) struct Thief {
 }
 
 impl Thief {
-    pub(super) fn new(entity: u32, wallet: u32, theft: u32, programme: Programme) -> Self {
+    pub(super) fn new(entity: u32, wallet: u32, programme: Programme) -> Self {
         let (todo, taken) = (Vec::new(), None);
-        Self { entity, wallet, theft, programme, taken, stage: 0, todo, left: 0, begun: false, until: 0 }
+        Self { entity, wallet, programme, taken, stage: 0, todo, left: 0, begun: false, until: 0 }
     }
 
     /// The theft, if it happened.
@@ -92,11 +91,15 @@ impl Town {
             return Turn::After(20);
         }
         let wanted = self.of(pot).sat / 100 * rng.between(10, 60);
-        let Some((inputs, fee)) = self.enough(pot, wanted.max(LEAST_LOOT), 2) else { return Turn::After(20) };
-        let sat = wanted.max(LEAST_LOOT);
+        let found =
+            self.enough(pot, wanted.max(LEAST_LOOT), 2).map(|(inputs, fee)| (inputs, fee, wanted.max(LEAST_LOOT)));
+        let Some((inputs, fee, sat)) = found.or_else(|| self.greatest(pot)) else { return Turn::After(20) };
         let left = self.sat(&inputs) - sat - fee;
         let wallet = self.thieves[id::at(at)].wallet;
-        let loot = Some(Stolen { theft: at, sat });
+        // Numbered as they happen, so that no number is missing.
+        let number = id::small(self.thefts.len());
+        self.thefts.push(at);
+        let loot = Some(Stolen { theft: number, sat });
         let mut outs = vec![Out { loot, ..self.out(sat, wallet, Role::Payment, victim) }];
         if left > DUST {
             outs.push(self.change(left, pot));
@@ -104,9 +107,18 @@ impl Town {
         self.commit(Draft { kind: Kind::Theft, by: pot, inputs, outs });
         let thief = &mut self.thieves[id::at(at)];
         let programme = thief.programme.to_string();
-        thief.taken =
-            Some(Theft { index: thief.theft, thief: thief.entity, victim, height: self.height, sat, programme });
+        thief.taken = Some(Theft { index: number, thief: thief.entity, victim, height: self.height, sat, programme });
         Turn::After(rng.between(1, 30))
+    }
+
+    /// The greatest coins of a pot that is in too many pieces to take a share of it: they, their fee, and what is left.
+    fn greatest(&self, pot: u32) -> Option<(Vec<u32>, u64, u64)> {
+        let mut coins = self.of(pot).coins.clone();
+        coins.sort_unstable_by_key(|slot| (std::cmp::Reverse(self.coins.get(*slot).sat), *slot));
+        coins.truncate(60);
+        let fee = self.fee(pot, &coins, 2);
+        let sat = self.sat(&coins).checked_sub(fee).filter(|sat| *sat >= LEAST_LOOT)?;
+        Some((coins, fee, sat))
     }
 
     fn act(&mut self, at: u32, stage: Stage, rng: &mut Rng) -> Turn {

@@ -83,6 +83,8 @@ pub(super) struct Town {
     pub(super) mixes: Mixes,
     pub(super) thieves: Vec<Thief>,
     pub(super) thefts_begun: usize,
+    /// Of each theft that happened its thief's place.
+    pub(super) thefts: Vec<u32>,
     pub(super) outputs_quota: Quota<3>,
     pub(super) inputs_quota: Quota<3>,
     /// Satoshis a virtual byte, in thousandths.
@@ -123,6 +125,7 @@ impl Town {
             mixes: Mixes::default(),
             thieves: Vec::new(),
             thefts_begun: 0,
+            thefts: Vec::new(),
             // One, two, and three or more outputs; inputs of those with two outputs (Moeser's notebooks).
             outputs_quota: Quota::new([139_000, 758_000, 103_000]),
             inputs_quota: Quota::new([788_000, 136_000, 76_000]),
@@ -314,7 +317,7 @@ impl Town {
         let mut coin = Coin::new(out.sat, wallet, self.height, form);
         (coin.account, coin.rounds) = (out.account, out.rounds);
         // What has left the thief's hands is loot no more, whatever it was when it was paid.
-        let thief = stolen.map(|stolen| self.thieves[id::at(stolen.theft)].entity);
+        let thief = stolen.map(|stolen| self.thieves[id::at(self.thefts[id::at(stolen.theft)])].entity);
         coin.loot = stolen.filter(|_| thief == Some(self.of(wallet).owner));
         let slot = self.coins.put(coin);
         self.list(slot);

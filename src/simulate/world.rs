@@ -6,6 +6,7 @@ use super::WorldSpec;
 use super::mine::{Mined, Miner};
 use super::plan::Plan;
 use super::town::Town;
+use crate::id;
 use crate::par;
 use crate::truth::Theft;
 
@@ -62,7 +63,7 @@ impl World {
 
     /// Iterates the thefts that happened so far.
     pub fn thefts(&self) -> impl Iterator<Item = &Theft> + '_ {
-        self.town.thieves.iter().filter_map(|thief| thief.theft())
+        self.town.thefts.iter().filter_map(|thief| self.town.thieves[id::at(*thief)].theft())
     }
 
     /// Returns how many outputs can be spent.
