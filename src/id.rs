@@ -17,22 +17,26 @@ macro_rules! index {
 
         impl $name {
             /// Makes the index from its number.
+            #[inline]
             pub const fn $from(number: $int) -> Self {
                 Self(number)
             }
 
             /// Returns the number.
+            #[inline]
             pub const fn $to(self) -> $int {
                 self.0
             }
 
             /// The position in a slice. Every target we support has at least 64-bit pointers or a chain that fits.
             #[allow(dead_code, reason = "not every index is used as a position yet; one macro serves all")]
+            #[inline]
             pub(crate) const fn at(self) -> usize {
                 self.0 as usize
             }
 
             #[allow(dead_code, reason = "as above")]
+            #[inline]
             pub(crate) const fn of(position: usize) -> Self {
                 Self(position as $int)
             }
@@ -158,16 +162,31 @@ impl fmt::Display for BlockHeight {
 }
 
 /// A count or offset that is known to address memory we hold, as a position in it.
+#[inline]
 pub(crate) fn at(number: impl Into<u64>) -> usize {
     number.into() as usize
 }
 
 /// A position in memory as a number for a column.
+#[inline]
 pub(crate) const fn number(position: usize) -> u64 {
     position as u64
 }
 
 /// A position that is known to fit 32 bits, as a number for a column.
+#[inline]
 pub(crate) const fn small(position: usize) -> u32 {
     position as u32
+}
+
+/// The upper half of a word that holds two numbers.
+#[inline]
+pub(crate) const fn high(word: u64) -> u32 {
+    (word >> 32) as u32
+}
+
+/// The lower half of a word that holds two numbers.
+#[inline]
+pub(crate) const fn low(word: u64) -> u32 {
+    word as u32
 }

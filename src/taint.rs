@@ -20,6 +20,7 @@
 //! every source and puts no more into an output than its value. A rule is a pure function: the same lots give the same marks.
 
 mod fifo;
+pub(crate) mod flat;
 mod haircut;
 mod juniority;
 mod lifo;

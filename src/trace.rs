@@ -15,6 +15,7 @@ mod graph;
 mod lead;
 mod missing;
 mod path;
+mod reach;
 mod reason;
 mod seed;
 pub mod stop;
@@ -25,6 +26,7 @@ pub use graph::{Carry, Via};
 pub use lead::{Lead, Leads};
 pub use missing::Missing;
 pub use path::{Path, PathLimit, PathLimits, PathStep, Paths};
+pub use reach::{Engine, Reach, Reached, Shares, reach, reach_with};
 pub use reason::Reason;
 pub use seed::Seed;
 pub use stop::{Stop, Visit};
@@ -36,7 +38,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::chain::View;
 use crate::id::{OutputIndex, SourceIndex, TxIndex};
-use crate::taint::{Origin, Part};
+use crate::taint::{Origin, Part, Taint};
 
 /// The conventions of a run. The defaults cut nothing.
 ///
@@ -169,6 +171,19 @@ pub struct Policy {
     /// How evidence is walked back.
     #[serde(skip)]
     pub origin: Origin,
+}
+
+impl Policy {
+    fn of<T: Taint>(rule: &T, sources: usize) -> Self {
+        Self {
+            name: rule.name(),
+            version: rule.version(),
+            parameters: rule.parameters(sources).into_iter().collect(),
+            linear: T::LINEAR,
+            conserving: T::CONSERVING,
+            origin: rule.origin(),
+        }
+    }
 }
 
 /// An output that was seeded.

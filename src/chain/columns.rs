@@ -173,10 +173,12 @@ pub(crate) struct Columns<'c> {
 pub(crate) struct Numbers<'c, const N: usize>(&'c [[u8; N]]);
 
 impl<'c, const N: usize> Numbers<'c, N> {
+    #[inline]
     pub(crate) fn len(self) -> usize {
         self.0.len()
     }
 
+    #[inline]
     pub(crate) fn bytes(self) -> &'c [[u8; N]] {
         self.0
     }
@@ -186,6 +188,7 @@ impl<'c, const N: usize> Numbers<'c, N> {
     /// # Panics
     ///
     /// When there is none: an index of another chain, or a damaged store, which `verify` would refuse.
+    #[inline]
     pub(crate) fn get(self, at: usize) -> u64 {
         let mut number = [0; 8];
         number[..N].copy_from_slice(&self.0[at]);
@@ -193,6 +196,7 @@ impl<'c, const N: usize> Numbers<'c, N> {
     }
 
     /// The number at a position of a column of four bytes or fewer.
+    #[inline]
     pub(crate) fn get_u32(self, at: usize) -> u32 {
         let mut number = [0; 4];
         number[..N].copy_from_slice(&self.0[at]);

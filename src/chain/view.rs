@@ -133,6 +133,11 @@ impl<'c> View<'c> {
         Output { view: self, index, tx: self.columns.tx_of_output(index) }
     }
 
+    /// The output at an index, of which the transaction is known.
+    pub(crate) fn output_in(self, index: OutputIndex, tx: TxIndex) -> Output<'c> {
+        Output { view: self, index, tx }
+    }
+
     /// Finds a visible transaction by txid; the later of a BIP30 pair.
     pub fn tx_at(self, txid: &Txid) -> Option<Tx<'c>> {
         self.columns.find_txs(txid).rev().map(|index| self.cursor(index)).find(|tx| self.sees(tx.index))

@@ -18,6 +18,7 @@ use bitcoin::Amount;
 
 use super::coinbase::Row;
 use super::graph::{Carry, Via, sort_carries};
+use super::seed;
 use super::{Burned, Displaced, End, FeeTaint, Fees, Options, Policy, Reason, Seed, Seeded, Stop, Touch, Trace, Visit};
 use crate::chain::{Output, Spent, Tx, View};
 use crate::id::{BlockHeight, OutputIndex, SourceIndex, TxIndex};
@@ -122,22 +123,8 @@ struct Run<'r, 'c, T: Taint, S: ?Sized> {
 
 impl<'r, 'c, T: Taint, S: Stop + ?Sized> Run<'r, 'c, T, S> {
     fn start(view: View<'c>, seeds: &[Seed], rule: &'r T, stop: &'r S, options: Options) -> Self {
-        let mut sources: Vec<String> = Vec::new();
-        let mut by_label = HashMap::new();
-        for seed in seeds {
-            by_label.entry(seed.label.as_str()).or_insert_with(|| {
-                sources.push(seed.label.clone());
-                SourceIndex::of(sources.len() - 1)
-            });
-        }
-        let policy = Policy {
-            name: rule.name(),
-            version: rule.version(),
-            parameters: rule.parameters(sources.len()).into_iter().collect(),
-            linear: T::LINEAR,
-            conserving: T::CONSERVING,
-            origin: rule.origin(),
-        };
+        let (sources, source_of) = seed::sources(seeds);
+        let policy = Policy::of(rule, sources.len());
         let trace = Trace {
             view,
             policy,
@@ -169,8 +156,8 @@ impl<'r, 'c, T: Taint, S: Stop + ?Sized> Run<'r, 'c, T, S> {
             marks: Vec::new(),
             trace,
         };
-        for seed in seeds {
-            run.seed(view.output(seed.output), by_label[seed.label.as_str()]);
+        for (seed, source) in seeds.iter().zip(source_of) {
+            run.seed(view.output(seed.output), source);
         }
         run
     }

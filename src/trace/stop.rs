@@ -54,6 +54,11 @@ pub trait Stop: Sync {
         "a rule of the caller's".into()
     }
 
+    /// False when [`check`](Self::check) never says anything, so that nobody need ask. `true` is always right.
+    fn cuts(&self) -> bool {
+        true
+    }
+
     /// Stops where either rule does; this one's reason comes first.
     fn or<S: Stop>(self, other: S) -> Or<Self, S>
     where
@@ -70,6 +75,9 @@ impl<S: Stop + ?Sized> Stop for &S {
     fn describe(&self) -> String {
         (**self).describe()
     }
+    fn cuts(&self) -> bool {
+        (**self).cuts()
+    }
 }
 
 impl<S: Stop + ?Sized> Stop for Box<S>
@@ -81,6 +89,9 @@ where
     }
     fn describe(&self) -> String {
         (**self).describe()
+    }
+    fn cuts(&self) -> bool {
+        (**self).cuts()
     }
 }
 
@@ -106,6 +117,10 @@ impl<A: Stop, B: Stop> Stop for Or<A, B> {
             (first, second) if second == NEVER => first,
             (first, second) => format!("{first}, or {second}"),
         }
+    }
+
+    fn cuts(&self) -> bool {
+        self.first.cuts() || self.second.cuts()
     }
 }
 
@@ -137,6 +152,9 @@ impl Stop for Never {
     }
     fn describe(&self) -> String {
         NEVER.into()
+    }
+    fn cuts(&self) -> bool {
+        false
     }
 }
 

@@ -14,6 +14,7 @@ mod mini;
 mod model;
 mod oracle;
 mod random;
+mod reach;
 mod reference;
 mod scenarios;
 mod sources;

@@ -1,0 +1,134 @@
+//! The columns that taint touches, looked up once.
+//!
+//! Numbers here are positions as the columns have them; the fast engines work on them directly, where cursors would look a column up for
+//! every question.
+
+use std::ops::Range;
+
+use super::View;
+use super::columns::{NO_OUTPUT, NO_TX, Numbers, flag};
+use super::format::Column;
+use super::script::ScriptType;
+use crate::id::{self, OutputIndex, TxIndex};
+
+/// What an engine reads of a view.
+#[derive(Clone, Copy)]
+pub(crate) struct Hot<'c> {
+    view: View<'c>,
+    first_input: Numbers<'c, 5>,
+    first_output: Numbers<'c, 5>,
+    prevout: Numbers<'c, 5>,
+    input_value: Numbers<'c, 8>,
+    value: Numbers<'c, 8>,
+    spender: Numbers<'c, 4>,
+    flags: &'c [u8],
+    output_type: &'c [u8],
+    /// Whether some transaction that stands before the view's end might not be in the view.
+    gaps: bool,
+    /// From here on an output without a spender is unspent, because the chain is complete.
+    unspent_from: TxIndex,
+    /// Whether a source said of some outputs that they are unspent.
+    said: bool,
+}
+
+impl<'c> Hot<'c> {
+    pub(crate) fn of(view: View<'c>) -> Self {
+        let columns = view.columns();
+        let covers = view.complete().filter(|(from, to)| view.height().is_none_or(|height| (*from..=*to).contains(&height)));
+        let unspent_from = covers.map_or(TxIndex::from_u32(NO_TX), |(from, _)| {
+            let heights = columns.numbers::<4>(Column::BlockHeight);
+            let block = heights.partition_point(|height| height < u64::from(from.to_u32()));
+            TxIndex::from_u32(columns.numbers::<4>(Column::BlockFirstTx).get_u32(block))
+        });
+        Self {
+            view,
+            first_input: columns.numbers(Column::TxFirstInput),
+            first_output: columns.numbers(Column::TxFirstOutput),
+            prevout: columns.numbers(Column::InputPrevout),
+            input_value: columns.numbers(Column::InputValue),
+            value: columns.numbers(Column::OutputValue),
+            spender: columns.numbers(Column::OutputSpender),
+            flags: columns.bytes_of(Column::TxFlags),
+            output_type: columns.bytes_of(Column::OutputType),
+            gaps: view.counts().heights_unknown > 0,
+            unspent_from,
+            said: columns.numbers::<5>(Column::SaidUnspent).len() > 0,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn inputs(&self, tx: TxIndex) -> Range<usize> {
+        id::at(self.first_input.get(tx.at()))..id::at(self.first_input.get(tx.at() + 1))
+    }
+
+    #[inline]
+    pub(crate) fn outputs(&self, tx: TxIndex) -> Range<usize> {
+        id::at(self.first_output.get(tx.at()))..id::at(self.first_output.get(tx.at() + 1))
+    }
+
+    /// The first input after those of a transaction.
+    #[inline]
+    pub(crate) fn inputs_end(&self, tx: TxIndex) -> usize {
+        id::at(self.first_input.get(tx.at() + 1))
+    }
+
+    /// The first output after those of a transaction.
+    #[inline]
+    pub(crate) fn outputs_end(&self, tx: TxIndex) -> usize {
+        id::at(self.first_output.get(tx.at() + 1))
+    }
+
+    /// What an input spends; `None` in a coinbase.
+    #[inline]
+    pub(crate) fn prevout(&self, input: usize) -> Option<OutputIndex> {
+        let output = self.prevout.get(input);
+        (output != NO_OUTPUT).then_some(OutputIndex::from_u64(output))
+    }
+
+    /// The value of what an input spends; only where the transaction is not blind.
+    #[inline]
+    pub(crate) fn input_value(&self, input: usize) -> u64 {
+        self.input_value.get(input)
+    }
+
+    /// The value of an output, where it is known: of a transaction that is no stub, of a seed, of what a known input spends.
+    #[inline]
+    pub(crate) fn value(&self, output: usize) -> u64 {
+        self.value.get(output)
+    }
+
+    /// The visible transaction that spends an output.
+    #[inline]
+    pub(crate) fn spender(&self, output: usize) -> Option<TxIndex> {
+        let spender = self.spender.get_u32(output);
+        if spender == NO_TX {
+            return None;
+        }
+        let spender = TxIndex::from_u32(spender);
+        let hidden = self.view.height().is_some()
+            && (spender >= self.view.end() || (self.gaps && self.flags[spender.at()] & flag::HEIGHT == 0));
+        (!hidden).then_some(spender)
+    }
+
+    /// True when nothing can be shared out at this transaction: some prevout's value is unknown.
+    #[inline]
+    pub(crate) fn is_blind(&self, tx: TxIndex) -> bool {
+        self.flags[tx.at()] & (flag::BLIND | flag::COINBASE) != 0
+    }
+
+    /// True when nothing can spend an output because of its script. Its length decides only where the type leaves it open.
+    #[inline]
+    pub(crate) fn is_unspendable(&self, output: usize, tx: TxIndex) -> bool {
+        const RETURN: u8 = ScriptType::OpReturn as u8;
+        const OPEN: [u8; 2] = [ScriptType::NonStandard as u8, ScriptType::Multisig as u8];
+        let of = self.output_type[output];
+        of == RETURN || (OPEN.contains(&of) && self.view.output_in(OutputIndex::of(output), tx).is_unspendable())
+    }
+
+    /// Of an output that no visible transaction spends: whether that is known to be so.
+    #[inline]
+    pub(crate) fn is_unspent(&self, output: OutputIndex, tx: TxIndex) -> bool {
+        let complete = tx >= self.unspent_from && (!self.gaps || self.flags[tx.at()] & flag::HEIGHT != 0);
+        complete || (self.said && self.view.columns().is_said_unspent(output))
+    }
+}

@@ -1,0 +1,54 @@
+//! The rules once more, in flat memory: what the fast engines run.
+//!
+//! A [`Flat`] does to whole numbers what its [`Taint`](super::Taint) does to marks. A mark is a number or a place in the rule's own store, so it is
+//! copied freely and nothing is allocated for an output. Which form a rule takes depends on the run: with one source amounts are single numbers
+//! ([`Amounts`]), with several lists ([`Labelled`]).
+
+mod amounts;
+mod labelled;
+mod lanes;
+mod place;
+mod rows;
+mod sets;
+mod store;
+
+pub(crate) use amounts::Amounts;
+pub(crate) use labelled::Labelled;
+pub(crate) use lanes::Lanes;
+pub(crate) use place::Placing;
+pub(crate) use rows::Rows;
+pub(crate) use sets::Sets;
+
+use crate::id::SourceIndex;
+
+/// An input in flat form: its value in sat, and its mark.
+#[derive(Clone, Copy)]
+pub(crate) struct Input<M> {
+    pub(crate) value: u64,
+    pub(crate) mark: M,
+}
+
+/// A rule in flat memory. Marks that were handed out are given back exactly once: to `spread`, or to `free`.
+pub(crate) trait Flat {
+    /// The taint of one output; the default is clean.
+    type Mark: Copy + Default + PartialEq;
+
+    fn seed(&mut self, value: u64, source: SourceIndex) -> Self::Mark;
+
+    /// Spreads the inputs' marks over `outputs`, of which the fee is the last; takes the inputs' marks back. `into` is cleared first.
+    fn spread(&mut self, inputs: &[Input<Self::Mark>], outputs: &[u64], into: &mut Vec<Self::Mark>);
+
+    /// Puts the mark of a fee back into input order.
+    fn fee(&mut self, mark: Self::Mark) -> Self::Mark {
+        mark
+    }
+
+    /// How much of an output of this value is tainted.
+    fn amount(&self, mark: Self::Mark, value: u64) -> u64;
+
+    /// Calls `each` once for every source, in their order.
+    fn by_source(&self, mark: Self::Mark, value: u64, each: &mut impl FnMut(SourceIndex, u64));
+
+    /// Takes a mark back.
+    fn free(&mut self, mark: Self::Mark);
+}

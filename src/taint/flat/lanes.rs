@@ -1,0 +1,41 @@
+//! Poison for up to 64 sources at once: a bit each.
+
+use super::{Flat, Input};
+use crate::id::SourceIndex;
+
+/// Poison in lanes: source `n` is bit `n`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lanes;
+
+impl Lanes {
+    /// How many sources there can be.
+    pub(crate) const WIDTH: usize = 64;
+}
+
+impl Flat for Lanes {
+    type Mark = u64;
+
+    fn seed(&mut self, _: u64, source: SourceIndex) -> u64 {
+        1 << source.at()
+    }
+
+    fn spread(&mut self, inputs: &[Input<u64>], outputs: &[u64], into: &mut Vec<u64>) {
+        let all = inputs.iter().fold(0, |all, input| all | input.mark);
+        into.clear();
+        into.resize(outputs.len(), all);
+    }
+
+    fn amount(&self, mark: u64, value: u64) -> u64 {
+        if mark == 0 { 0 } else { value }
+    }
+
+    fn by_source(&self, mark: u64, value: u64, each: &mut impl FnMut(SourceIndex, u64)) {
+        let mut left = mark;
+        while left != 0 {
+            each(SourceIndex::from_u32(left.trailing_zeros()), value);
+            left &= left - 1;
+        }
+    }
+
+    fn free(&mut self, _: u64) {}
+}

@@ -1,0 +1,160 @@
+//! The sparse engine: a heap of the transactions that spend what is tainted.
+//!
+//! What is held lies in a flat list; the heap has a word for each entry, the spender above and the place in the list below, so taking the
+//! smallest takes the first transaction of the chain, with all that has arrived at it.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use super::super::Stop;
+use super::run::{Held, Run};
+use crate::id::{self, TxIndex};
+use crate::taint::flat::Flat;
+
+pub(super) struct Sparse<M> {
+    held: Vec<Held<M>>,
+    free: Vec<u32>,
+    queue: BinaryHeap<Reverse<u64>>,
+    /// The tainted inputs of the transaction at hand.
+    taken: Vec<(usize, Held<M>)>,
+    visited: u64,
+    /// Where the chain stood so many visits ago, to see how dense the taint has become.
+    mark: TxIndex,
+}
+
+/// How many visits the density is measured over, and how many transactions may lie between two visits before a pass over all of them costs
+/// more. Measured on a chain of a million transactions (DESIGN.md, "When does an engine give way to the other?").
+const SPAN: u64 = 4096;
+const APART: u64 = 6;
+
+/// When to leave the rest to the dense engine.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum GiveWay {
+    Never,
+    WhenDense,
+    After(u64),
+}
+
+impl<M: Copy + Default + PartialEq> Sparse<M> {
+    pub(super) fn new() -> Self {
+        Self {
+            held: Vec::new(),
+            free: Vec::new(),
+            queue: BinaryHeap::new(),
+            taken: Vec::new(),
+            visited: 0,
+            mark: TxIndex::default(),
+        }
+    }
+
+    /// Takes what the run has placed.
+    pub(super) fn take<F: Flat<Mark = M>, S: Stop + ?Sized>(&mut self, run: &mut Run<'_, '_, F, S>) {
+        for (spender, held) in run.placed.drain(..) {
+            let at = match self.free.pop() {
+                Some(at) => {
+                    self.held[id::at(at)] = held;
+                    at
+                }
+                None => {
+                    self.held.push(held);
+                    id::small(self.held.len() - 1)
+                }
+            };
+            self.queue.push(Reverse(u64::from(spender.to_u32()) << 32 | u64::from(at)));
+        }
+    }
+
+    /// The next transaction to visit.
+    pub(super) fn next(&self) -> Option<TxIndex> {
+        self.queue.peek().map(|Reverse(word)| spender(*word))
+    }
+
+    /// Visits transactions until there are none, or until it is time to give way.
+    pub(super) fn run<F: Flat<Mark = M>, S: Stop + ?Sized>(&mut self, run: &mut Run<'_, '_, F, S>, give_way: GiveWay) {
+        self.take(run);
+        loop {
+            let next = self.next();
+            if let Some(block) = run.pending()
+                && next.is_none_or(|next| block < run.height_in_force(next))
+            {
+                run.pay_coinbase(block);
+                self.take(run);
+                continue;
+            }
+            let Some(tx) = next else { return };
+            let leave = match give_way {
+                GiveWay::Never => false,
+                GiveWay::WhenDense => self.is_dense(tx),
+                GiveWay::After(visits) => run.transactions >= visits,
+            };
+            if leave {
+                return;
+            }
+            self.gather(tx, run);
+            run.cross(tx, &mut self.taken);
+            self.take(run);
+        }
+    }
+
+    fn is_dense(&mut self, tx: TxIndex) -> bool {
+        self.visited += 1;
+        if !self.visited.is_multiple_of(SPAN) {
+            return false;
+        }
+        let passed = u64::from(tx.to_u32() - self.mark.to_u32());
+        self.mark = tx;
+        self.visited > SPAN && passed < SPAN * APART
+    }
+
+    /// Takes everything off the queue that this transaction spends, in the order of its inputs.
+    fn gather<F: Flat<Mark = M>, S: Stop + ?Sized>(&mut self, tx: TxIndex, run: &Run<'_, '_, F, S>) {
+        while let Some(Reverse(word)) = self.queue.peek()
+            && spender(*word) == tx
+        {
+            let at = slot(*word);
+            self.queue.pop();
+            self.taken.push((usize::MAX, self.held[id::at(at)]));
+            self.free.push(at);
+        }
+        let inputs = run.hot.inputs(tx);
+        if inputs.len() == 1 {
+            self.taken[0].0 = 0;
+            return;
+        }
+        if self.taken.len() > 1 {
+            self.taken.sort_unstable_by_key(|(_, held)| held.output);
+        }
+        let mut found = 0;
+        for (at, input) in inputs.enumerate() {
+            let Some(prevout) = run.hot.prevout(input) else { continue };
+            let held = match &self.taken[..] {
+                [(_, only)] => (only.output == prevout).then_some(0),
+                many => many.binary_search_by_key(&prevout, |(_, held)| held.output).ok(),
+            };
+            if let Some(held) = held {
+                self.taken[held].0 = at;
+                found += 1;
+                if found == self.taken.len() {
+                    break;
+                }
+            }
+        }
+        if self.taken.len() > 1 {
+            self.taken.sort_unstable_by_key(|(at, _)| *at);
+        }
+    }
+
+    /// Hands everything over, to go on with another engine.
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = (TxIndex, Held<M>)> + '_ {
+        let held = &self.held;
+        self.queue.drain().map(move |Reverse(word)| (spender(word), held[id::at(slot(word))]))
+    }
+}
+
+fn spender(word: u64) -> TxIndex {
+    TxIndex::from_u32(id::high(word))
+}
+
+fn slot(word: u64) -> u32 {
+    id::low(word)
+}
