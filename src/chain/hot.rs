@@ -72,10 +72,9 @@ impl<'c> Hot<'c> {
         id::at(self.first_input.get(tx.at() + 1))
     }
 
-    /// The first output after those of a transaction.
-    #[inline]
-    pub(crate) fn outputs_end(&self, tx: TxIndex) -> usize {
-        id::at(self.first_output.get(tx.at() + 1))
+    /// How many outputs the chain has.
+    pub(crate) fn outputs_len(&self) -> usize {
+        self.value.len()
     }
 
     /// What an input spends; `None` in a coinbase.

@@ -49,6 +49,12 @@ pub(crate) trait Flat {
     /// Calls `each` once for every source, in their order.
     fn by_source(&self, mark: Self::Mark, value: u64, each: &mut impl FnMut(SourceIndex, u64));
 
+    /// The mark as a bit a source, of a rule that keeps no more.
+    fn lanes(&self, mark: Self::Mark) -> Option<u64> {
+        let _ = mark;
+        None
+    }
+
     /// Takes a mark back.
     fn free(&mut self, mark: Self::Mark);
 }

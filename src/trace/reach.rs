@@ -6,6 +6,7 @@
 
 mod dense;
 mod live;
+mod queue;
 mod run;
 mod sparse;
 
@@ -195,17 +196,22 @@ pub struct Shares<'r>(Kept<'r>);
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Kept<'r> {
-    One((SourceIndex, Amount)),
+    One(Amount),
     Many(&'r [(SourceIndex, Amount)]),
+    /// Under poison: a bit a source, each with all of it.
+    Lanes(u64, Amount),
 }
 
-impl Shares<'_> {
-    /// Returns each source with its amount, in the order of sources.
-    pub fn as_slice(&self) -> &[(SourceIndex, Amount)] {
-        match &self.0 {
-            Kept::One(share) => std::slice::from_ref(share),
-            Kept::Many(shares) => shares,
-        }
+impl<'r> Shares<'r> {
+    /// Iterates each source with its amount, in the order of sources.
+    pub fn iter(&self) -> impl Iterator<Item = (SourceIndex, Amount)> + use<'r> {
+        let (lanes, whole, many) = match self.0 {
+            Kept::One(amount) => (1, amount, &[][..]),
+            Kept::Lanes(lanes, amount) => (lanes, amount, &[][..]),
+            Kept::Many(many) => (0, Amount::ZERO, many),
+        };
+        let set = (0..64).filter(move |lane| lanes >> lane & 1 == 1);
+        set.map(move |lane| (SourceIndex::from_u32(lane), whole)).chain(many.iter().copied())
     }
 }
 
@@ -239,6 +245,8 @@ pub struct Reach<'c> {
     /// With several sources: the amounts by source of all ends, and where those of each begin.
     shares: Vec<(SourceIndex, Amount)>,
     first_share: Vec<u64>,
+    /// Under poison with up to 64 of them: a bit a source for each end, instead.
+    lanes: Vec<u64>,
     ledger: Ledger,
     transactions: u64,
 }
@@ -257,6 +265,7 @@ impl<'c> Reach<'c> {
             reasons: vec![Reason::Unspent, Reason::UnknownSpender],
             shares: Vec::new(),
             first_share: Vec::new(),
+            lanes: Vec::new(),
             ledger: Ledger::default(),
             transactions: 0,
         }
@@ -315,8 +324,11 @@ impl<'c> Reach<'c> {
     }
 
     fn shares_of(&self, at: usize, row: &Row) -> Shares<'_> {
+        if let Some(lanes) = self.lanes.get(at) {
+            return Shares(Kept::Lanes(*lanes, Amount::from_sat(row.amount)));
+        }
         if self.first_share.is_empty() {
-            return Shares(Kept::One((SourceIndex::default(), Amount::from_sat(row.amount))));
+            return Shares(Kept::One(Amount::from_sat(row.amount)));
         }
         let (first, end) = (self.first_share[at], self.first_share[at + 1]);
         Shares(Kept::Many(&self.shares[id::at(first)..id::at(end)]))
@@ -346,9 +358,9 @@ impl<'c> Reach<'c> {
             balances[seed.source.at()].seeded += seed.value;
         }
         for end in self.ends() {
-            for (source, amount) in end.by_source.as_slice() {
+            for (source, amount) in end.by_source.iter() {
                 let balance = &mut balances[source.at()];
-                *if end.reason.is_limit() { &mut balance.truncated } else { &mut balance.ends } += *amount;
+                *if end.reason.is_limit() { &mut balance.truncated } else { &mut balance.ends } += amount;
             }
         }
         for (at, balance) in balances.iter_mut().enumerate() {
@@ -446,7 +458,7 @@ impl<'c, S: Stop + ?Sized> Start<'_, 'c, S> {
             found.push(&run, held, if unspent { UNSPENT } else { UNKNOWN_SPENDER });
         }
         rows.for_each(|(stopped, reason)| found.push(&run, stopped, reason));
-        if found.sources.len() > 1 {
+        if found.sources.len() > 1 && found.lanes.is_empty() {
             found.first_share.push(id::number(found.shares.len()));
         }
         found.transactions = run.transactions;
@@ -466,7 +478,12 @@ const UNKNOWN_SPENDER: u32 = 1;
 impl<'c> Reach<'c> {
     fn push<F: Flat, S: Stop + ?Sized>(&mut self, run: &Run<'_, 'c, F, S>, held: Held<F::Mark>, reason: u32) {
         self.ends.push(Row { output: held.output, amount: run.amount(&held), hops: held.hops, reason });
-        if self.sources.len() > 1 {
+        if self.sources.len() < 2 {
+            return;
+        }
+        if let Some(lanes) = run.flat.lanes(held.mark) {
+            self.lanes.push(lanes);
+        } else {
             self.first_share.push(id::number(self.shares.len()));
             let value = run.hot.value(held.output.at());
             run.flat.by_source(held.mark, value, &mut |source, part| {

@@ -37,5 +37,9 @@ impl Flat for Lanes {
         }
     }
 
+    fn lanes(&self, mark: u64) -> Option<u64> {
+        Some(mark)
+    }
+
     fn free(&mut self, _: u64) {}
 }

@@ -3,7 +3,7 @@
 use super::super::Stop;
 use super::live::{Cell, Live};
 use super::run::{Held, Run};
-use crate::id::{BlockHeight, OutputIndex, TxIndex};
+use crate::id::{BlockHeight, TxIndex};
 use crate::taint::flat::Flat;
 
 /// Goes on from the transaction `from`, over which nothing placed is spent, to the view's end.
@@ -17,15 +17,12 @@ pub(super) fn pass<F: Flat, S: Stop + ?Sized>(
     let hot = run.hot;
     let view = run.view;
     let columns = view.columns();
-    let mut live = Live::new(hot.outputs(from).start);
-    // Seeds of transactions still to come wait for their turn.
-    let mut ahead: Vec<(OutputIndex, Cell<F::Mark>)> = Vec::new();
+    let mut live = Live::new(hot.outputs_len());
     for (_, held) in placed {
-        let cell = Cell { mark: held.mark, hops: held.hops };
-        if held.tx >= from { ahead.push((held.output, cell)) } else { live.put(held.output, cell) }
+        live.put(held.output, Cell { mark: held.mark, hops: held.hops });
     }
-    ahead.sort_unstable_by_key(|(output, _)| std::cmp::Reverse(*output));
     let mut taken = Vec::new();
+    let all = view.height().is_none();
     let first_block = columns.block_of(from).unwrap_or(0);
     for block in first_block..columns.blocks() {
         let txs = columns.txs_of_block(block);
@@ -40,7 +37,7 @@ pub(super) fn pass<F: Flat, S: Stop + ?Sized>(
             input = inputs.end;
             let first = inputs.start;
             // As of a height, what has no height is not there.
-            if view.sees(tx) {
+            if all || view.sees(tx) {
                 for at in inputs {
                     if let Some(prevout) = hot.prevout(at)
                         && let Some(cell) = live.take(prevout)
@@ -50,7 +47,6 @@ pub(super) fn pass<F: Flat, S: Stop + ?Sized>(
                     }
                 }
             }
-            live.advance(hot.outputs_end(tx));
             if !taken.is_empty() {
                 if run.cuts() {
                     taken.iter_mut().for_each(|(_, held)| held.tx = columns.tx_of_output(held.output));
@@ -60,22 +56,17 @@ pub(super) fn pass<F: Flat, S: Stop + ?Sized>(
                     live.put(held.output, Cell { mark: held.mark, hops: held.hops });
                 }
             }
-            while let Some((output, cell)) = ahead.pop_if(|(output, _)| output.at() < hot.outputs_end(tx)) {
-                live.put(output, cell);
-            }
         }
-        while let Some(pending) = run.pending().filter(|pending| *pending <= height) {
+        while let Some((pending, _)) = run.pending().filter(|(pending, _)| *pending <= height) {
             run.pay_coinbase(pending);
             for (_, held) in run.placed.drain(..) {
                 live.put(held.output, Cell { mark: held.mark, hops: held.hops });
             }
         }
     }
-    let left: Vec<_> = live.drain().collect();
-    left.into_iter()
-        .filter_map(|(output, cell)| {
-            let tx = columns.tx_of_output(output);
-            Some((hot.spender(output.at())?, Held { output, tx, hops: cell.hops, mark: cell.mark }))
-        })
-        .collect()
+    let left = live.into_rest().into_iter().filter_map(|(output, cell)| {
+        let tx = columns.tx_of_output(output);
+        Some((hot.spender(output.at())?, Held { output, tx, hops: cell.hops, mark: cell.mark }))
+    });
+    left.collect()
 }

@@ -1,6 +1,7 @@
-//! Tainted outputs by index, freed when they are spent: a window of the newest in an array, what is older in a map.
+//! Tainted outputs by index, freed when they are spent.
 //!
-//! Most coins are spent soon, so most of the traffic stays in the window, which fits a cache; memory grows with what is tainted and live.
+//! Outputs of one age lie on one page. A page is made when taint first reaches it and given back when its last tainted output is spent. A page of
+//! which little is left is thinned out into a map, so memory grows with what is tainted and live and not with the chain.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -14,59 +15,80 @@ pub(super) struct Cell<M> {
     pub(super) hops: u32,
 }
 
-/// Outputs in the window; a power of two.
-const WINDOW: usize = 1 << 15;
+/// Outputs on a page; a page is thinned out when a sixteenth of them is left.
+const PAGE: usize = 1 << 12;
+const THIN: usize = PAGE / 16;
 
-pub(super) struct Live<M> {
-    window: Vec<Cell<M>>,
-    /// The first output after the window.
-    end: usize,
+pub(super) struct Live<M, const N: usize = PAGE> {
+    /// Every page's place among `pages`, or `NONE`.
+    directory: Vec<u32>,
+    pages: Vec<Page<M>>,
+    /// Pages on which nothing is left.
+    free: Vec<u32>,
     old: HashMap<u64, Cell<M>, BuildHasherDefault<Spread>>,
+    thin: usize,
 }
 
+struct Page<M> {
+    cells: Vec<Cell<M>>,
+    live: usize,
+    /// Whether more was on it than is left when it is thinned out: a new page is thin as well, but filling up.
+    full: bool,
+}
+
+const NONE: u32 = u32::MAX;
+
 impl<M: Copy + Default + PartialEq> Live<M> {
-    /// `end` is the first output that will be put in order.
-    pub(super) fn new(end: usize) -> Self {
-        Self { window: vec![Cell::default(); WINDOW], end, old: HashMap::default() }
+    /// Room for the outputs of a chain of so many.
+    pub(super) fn new(outputs: usize) -> Self {
+        Self::with(outputs, THIN)
+    }
+}
+
+impl<M: Copy + Default + PartialEq, const N: usize> Live<M, N> {
+    fn with(outputs: usize, thin: usize) -> Self {
+        let directory = vec![NONE; outputs.div_ceil(N)];
+        Self { directory, pages: Vec::new(), free: Vec::new(), old: HashMap::default(), thin }
     }
 
-    /// Keeps an output of any age.
+    /// Keeps an output.
+    #[inline]
     pub(super) fn put(&mut self, output: OutputIndex, cell: Cell<M>) {
-        let at = output.at();
-        if at < self.end && self.end - at <= WINDOW {
-            self.window[at % WINDOW] = cell;
-        } else {
-            self.old.insert(output.to_u64(), cell);
+        let (number, at) = (output.at() / N, output.at() % N);
+        if self.directory[number] == NONE {
+            self.directory[number] = self.new_page();
         }
+        let page = &mut self.pages[id::at(self.directory[number])];
+        page.cells[at] = cell;
+        page.live += 1;
+        page.full |= page.live > self.thin;
     }
 
-    /// Moves the window on to `end`. What falls out of it is kept in the map.
-    pub(super) fn advance(&mut self, end: usize) {
-        let slide = end - self.end;
-        for at in self.end..self.end + slide.min(WINDOW) {
-            let cell = &mut self.window[at % WINDOW];
-            if cell.mark != M::default() {
-                self.old.insert(id::number(at) - id::number(WINDOW), *cell);
-                cell.mark = M::default();
-            }
-        }
-        self.end = end;
+    fn new_page(&mut self) -> u32 {
+        self.free.pop().unwrap_or_else(|| {
+            self.pages.push(Page { cells: vec![Cell::default(); N], live: 0, full: false });
+            id::small(self.pages.len() - 1)
+        })
     }
 
-    /// Takes an output that is being spent.
+    /// Takes an output that is being spent, if it is tainted.
     #[inline]
     pub(super) fn take(&mut self, output: OutputIndex) -> Option<Cell<M>> {
-        let at = output.at();
-        if self.end.wrapping_sub(at) <= WINDOW {
-            let cell = &mut self.window[at % WINDOW];
-            if cell.mark == M::default() {
-                return None;
+        let (number, at) = (output.at() / N, output.at() % N);
+        let place = *self.directory.get(number)?;
+        if place != NONE {
+            let page = &mut self.pages[id::at(place)];
+            let cell = page.cells[at];
+            if cell.mark != M::default() {
+                page.cells[at].mark = M::default();
+                page.live -= 1;
+                if page.live <= self.thin && (page.full || page.live == 0) {
+                    self.thin_out(number);
+                }
+                return Some(cell);
             }
-            let taken = *cell;
-            cell.mark = M::default();
-            return Some(taken);
         }
-        self.take_old(output)
+        if self.old.is_empty() { None } else { self.take_old(output) }
     }
 
     #[inline(never)]
@@ -74,13 +96,33 @@ impl<M: Copy + Default + PartialEq> Live<M> {
         self.old.remove(&output.to_u64())
     }
 
-    /// Everything that is left, in no order.
-    pub(super) fn drain(&mut self) -> impl Iterator<Item = (OutputIndex, Cell<M>)> + '_ {
-        let first = self.end.saturating_sub(WINDOW);
-        let window = &self.window;
-        let recent = (first..self.end).map(move |at| (OutputIndex::of(at), window[at % WINDOW]));
-        let old = self.old.drain().map(|(output, cell)| (OutputIndex::from_u64(output), cell));
-        recent.filter(|(_, cell)| cell.mark != M::default()).chain(old)
+    /// Moves what is left on a page into the map.
+    #[inline(never)]
+    fn thin_out(&mut self, number: usize) {
+        let place = std::mem::replace(&mut self.directory[number], NONE);
+        let page = &mut self.pages[id::at(place)];
+        if page.live > 0 {
+            for (at, cell) in page.cells.iter_mut().enumerate() {
+                if cell.mark != M::default() {
+                    self.old.insert(id::number(number * N + at), *cell);
+                    cell.mark = M::default();
+                }
+            }
+        }
+        (page.live, page.full) = (0, false);
+        self.free.push(place);
+    }
+
+    /// Everything that is left, by index.
+    pub(super) fn into_rest(self) -> Vec<(OutputIndex, Cell<M>)> {
+        let mut rest: Vec<_> = self.old.into_iter().map(|(output, cell)| (OutputIndex::from_u64(output), cell)).collect();
+        for (number, place) in self.directory.into_iter().enumerate().filter(|(_, place)| *place != NONE) {
+            let cells = self.pages[id::at(place)].cells.iter().enumerate();
+            let held = cells.filter(|(_, cell)| cell.mark != M::default());
+            rest.extend(held.map(|(at, cell)| (OutputIndex::of(number * N + at), *cell)));
+        }
+        rest.sort_unstable_by_key(|(output, _)| *output);
+        rest
     }
 }
 
@@ -100,5 +142,31 @@ impl Hasher for Spread {
     fn write_u64(&mut self, number: u64) {
         let product = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         self.0 = product ^ (product >> 32);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    proptest! {
+        #[test]
+        fn pages_are_a_map(steps in prop::collection::vec((any::<bool>(), 0_u64..64, 1_u64..9), 0..300), thin in 0_usize..4) {
+            let mut live = Live::<u64, 8>::with(64, thin);
+            let mut plain = BTreeMap::new();
+            for (put, output, mark) in steps {
+                let index = OutputIndex::from_u64(output);
+                if put && !plain.contains_key(&output) {
+                    live.put(index, Cell { mark, hops: 0 });
+                    plain.insert(output, mark);
+                } else {
+                    prop_assert_eq!(live.take(index).map(|cell| cell.mark), plain.remove(&output));
+                }
+            }
+            let rest: Vec<_> = live.into_rest().into_iter().map(|(at, cell)| (at.to_u64(), cell.mark)).collect();
+            prop_assert_eq!(rest, plain.into_iter().collect::<Vec<_>>());
+        }
     }
 }

@@ -23,6 +23,8 @@ pub(super) struct Held<M> {
 /// A block whose coinbase is still to be paid.
 struct Pending<'c, M> {
     row: Row<'c>,
+    /// The first transaction after the block.
+    end: TxIndex,
     /// By paying transaction, ascending: the fee's mark and the least hops of the inputs that brought it.
     fees: Vec<(TxIndex, M, u32)>,
 }
@@ -162,7 +164,9 @@ impl<'r, 'c, F: Flat, S: Stop + ?Sized> Run<'r, 'c, F, S> {
                 let row = Row::of(view, height);
                 self.rows.insert(height, row.is_some());
                 if let Some(row) = row {
-                    self.pending.insert(height, Pending { row, fees: Vec::new() });
+                    let columns = view.columns();
+                    let end = columns.block_of(tx).map_or(tx, |block| columns.txs_of_block(block).end);
+                    self.pending.insert(height, Pending { row, end, fees: Vec::new() });
                 }
             }
             if let Some(pending) = self.pending.get_mut(&height) {
@@ -173,14 +177,14 @@ impl<'r, 'c, F: Flat, S: Stop + ?Sized> Run<'r, 'c, F, S> {
         self.book(mark, fee, |ledger| &mut ledger.fees);
     }
 
-    /// The first block whose coinbase is to be paid.
-    pub(super) fn pending(&self) -> Option<BlockHeight> {
-        self.pending.first_key_value().map(|(height, _)| *height)
+    /// The first block whose coinbase is to be paid, and the first transaction after it.
+    pub(super) fn pending(&self) -> Option<(BlockHeight, TxIndex)> {
+        self.pending.first_key_value().map(|(height, pending)| (*height, pending.end))
     }
 
     /// Hands a block's tainted fees to its coinbase, after every other transaction of the block.
     pub(super) fn pay_coinbase(&mut self, height: BlockHeight) {
-        let Some(Pending { row, mut fees }) = self.pending.remove(&height) else { return };
+        let Some(Pending { row, mut fees, .. }) = self.pending.remove(&height) else { return };
         fees.sort_unstable_by_key(|(payer, ..)| *payer);
         let hops = fees.iter().map(|(.., hops)| *hops).min().unwrap_or(0) + 1;
         self.lots.clear();
@@ -259,10 +263,6 @@ impl<'r, 'c, F: Flat, S: Stop + ?Sized> Run<'r, 'c, F, S> {
     /// Whether a stop may say something.
     pub(super) fn cuts(&self) -> bool {
         self.cuts
-    }
-
-    pub(super) fn height_in_force(&self, tx: TxIndex) -> BlockHeight {
-        BlockHeight::from_u32(self.view.columns().height_in_force(tx))
     }
 }
 

@@ -1,12 +1,10 @@
-//! The sparse engine: a heap of the transactions that spend what is tainted.
+//! The sparse engine: a queue of the transactions that spend what is tainted.
 //!
-//! What is held lies in a flat list; the heap has a word for each entry, the spender above and the place in the list below, so taking the
+//! What is held lies in a flat list; the queue has a word for each entry, the spender above and the place in the list below, so taking the
 //! smallest takes the first transaction of the chain, with all that has arrived at it.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-
 use super::super::Stop;
+use super::queue::Queue;
 use super::run::{Held, Run};
 use crate::id::{self, TxIndex};
 use crate::taint::flat::Flat;
@@ -14,7 +12,7 @@ use crate::taint::flat::Flat;
 pub(super) struct Sparse<M> {
     held: Vec<Held<M>>,
     free: Vec<u32>,
-    queue: BinaryHeap<Reverse<u64>>,
+    queue: Queue,
     /// The tainted inputs of the transaction at hand.
     taken: Vec<(usize, Held<M>)>,
     visited: u64,
@@ -25,7 +23,7 @@ pub(super) struct Sparse<M> {
 /// How many visits the density is measured over, and how many transactions may lie between two visits before a pass over all of them costs
 /// more. Measured on a chain of a million transactions (DESIGN.md, "When does an engine give way to the other?").
 const SPAN: u64 = 4096;
-const APART: u64 = 6;
+const APART: u64 = 2;
 
 /// When to leave the rest to the dense engine.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -40,7 +38,7 @@ impl<M: Copy + Default + PartialEq> Sparse<M> {
         Self {
             held: Vec::new(),
             free: Vec::new(),
-            queue: BinaryHeap::new(),
+            queue: Queue::new(),
             taken: Vec::new(),
             visited: 0,
             mark: TxIndex::default(),
@@ -60,28 +58,28 @@ impl<M: Copy + Default + PartialEq> Sparse<M> {
                     id::small(self.held.len() - 1)
                 }
             };
-            self.queue.push(Reverse(u64::from(spender.to_u32()) << 32 | u64::from(at)));
+            self.queue.push(u64::from(spender.to_u32()) << 32 | u64::from(at));
         }
     }
 
     /// The next transaction to visit.
-    pub(super) fn next(&self) -> Option<TxIndex> {
-        self.queue.peek().map(|Reverse(word)| spender(*word))
+    pub(super) fn next(&mut self) -> Option<TxIndex> {
+        self.queue.peek_before(u32::MAX).map(TxIndex::from_u32)
     }
 
     /// Visits transactions until there are none, or until it is time to give way.
     pub(super) fn run<F: Flat<Mark = M>, S: Stop + ?Sized>(&mut self, run: &mut Run<'_, '_, F, S>, give_way: GiveWay) {
         self.take(run);
         loop {
-            let next = self.next();
-            if let Some(block) = run.pending()
-                && next.is_none_or(|next| block < run.height_in_force(next))
-            {
+            // A coinbase is paid before anything after its block; who spends it may stand before the next in the queue.
+            let pending = run.pending();
+            let end = pending.map_or(TxIndex::from_u32(u32::MAX), |(_, end)| end);
+            let Some(tx) = self.queue.peek_before(end.to_u32()).map(TxIndex::from_u32) else {
+                let Some((block, _)) = pending else { return };
                 run.pay_coinbase(block);
                 self.take(run);
                 continue;
-            }
-            let Some(tx) = next else { return };
+            };
             let leave = match give_way {
                 GiveWay::Never => false,
                 GiveWay::WhenDense => self.is_dense(tx),
@@ -108,11 +106,8 @@ impl<M: Copy + Default + PartialEq> Sparse<M> {
 
     /// Takes everything off the queue that this transaction spends, in the order of its inputs.
     fn gather<F: Flat<Mark = M>, S: Stop + ?Sized>(&mut self, tx: TxIndex, run: &Run<'_, '_, F, S>) {
-        while let Some(Reverse(word)) = self.queue.peek()
-            && spender(*word) == tx
-        {
-            let at = slot(*word);
-            self.queue.pop();
+        while let Some(word) = self.queue.pop() {
+            let at = id::low(word);
             self.taken.push((usize::MAX, self.held[id::at(at)]));
             self.free.push(at);
         }
@@ -147,14 +142,6 @@ impl<M: Copy + Default + PartialEq> Sparse<M> {
     /// Hands everything over, to go on with another engine.
     pub(super) fn drain(&mut self) -> impl Iterator<Item = (TxIndex, Held<M>)> + '_ {
         let held = &self.held;
-        self.queue.drain().map(move |Reverse(word)| (spender(word), held[id::at(slot(word))]))
+        self.queue.drain().map(move |word| (TxIndex::from_u32(id::high(word)), held[id::at(id::low(word))]))
     }
-}
-
-fn spender(word: u64) -> TxIndex {
-    TxIndex::from_u32(id::high(word))
-}
-
-fn slot(word: u64) -> u32 {
-    id::low(word)
 }
