@@ -14,7 +14,7 @@ use crate::chain::View;
 use crate::error::{Error, SpecError};
 use crate::par;
 use crate::taint::{Fifo, Haircut, Juniority, Lifo, Poison, Seniority, Tiho};
-use crate::trace::{self, Options, Seed, Stop, Trace};
+use crate::trace::{self, Options, Reach, Seed, Stop, Trace};
 
 impl Rule {
     /// Traces forward under this rule; see [`trace::forward`].
@@ -64,6 +64,55 @@ pub fn run<'c, S: Stop + ?Sized>(
     options: &Options,
 ) -> Vec<Trace<'c>> {
     par::map(rules, |rule| rule.forward(view, seeds, stop, options))
+}
+
+/// One of many runs: what is stolen, and the rule to follow it by.
+///
+/// # Examples
+///
+/// See [`reach`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Job {
+    /// What is stolen.
+    pub seeds: Vec<Seed>,
+    /// The rule.
+    pub rule: Rule,
+}
+
+impl Job {
+    /// Makes a job.
+    pub fn new(seeds: Vec<Seed>, rule: Rule) -> Self {
+        Self { seeds, rule }
+    }
+}
+
+/// Runs [`trace::reach`] many times, side by side on the caller's rayon pool; the answers come in the jobs' order.
+///
+/// Runs do not know of each other: a seed of one displaces nothing in another. That is how cases, rules and the sources of a linear rule are
+/// split up exactly. The jobs with the most seeds begin first, so that a long one does not begin last.
+///
+/// # Panics
+///
+/// As [`trace::reach`].
+///
+/// # Examples
+///
+/// ```
+/// use fundtrace::{ChainBuilder, spec::{self, Job, Rule}, trace::{Options, stop}};
+/// let chain = ChainBuilder::new().finish()?;
+/// let jobs = [Job::new(Vec::new(), Rule::Fifo), Job::new(Vec::new(), Rule::Lifo)];
+/// let reached = spec::reach(chain.view(), &jobs, &stop::never(), &Options::default());
+/// assert_eq!(reached[1].policy().name, "lifo");
+/// # Ok::<(), fundtrace::Error>(())
+/// ```
+pub fn reach<'c, S: Stop + ?Sized>(view: View<'c>, jobs: &[Job], stop: &S, options: &Options) -> Vec<Reach<'c>> {
+    let mut order: Vec<usize> = (0..jobs.len()).collect();
+    order.sort_by_key(|at| std::cmp::Reverse(jobs[*at].seeds.len()));
+    let found = par::map(&order, |at| trace::reach(view, &jobs[*at].seeds, jobs[*at].rule, stop, options));
+    let mut placed: Vec<_> = order.into_iter().zip(found).collect();
+    placed.sort_unstable_by_key(|(at, _)| *at);
+    placed.into_iter().map(|(_, reach)| reach).collect()
 }
 
 /// The networks, as they are written in files and on the command line.

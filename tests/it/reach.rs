@@ -1,7 +1,7 @@
 //! The fast engines against the specification engine: every end, every reason, every balance.
 
 use fundtrace::spec::Rule;
-use fundtrace::trace::{self, Engine, Reach, Seed, Trace, stop};
+use fundtrace::trace::{self, Balance, Engine, Reach, Reason, Seed, Trace, stop};
 use fundtrace::{BlockHeight, View};
 use proptest::prelude::*;
 
@@ -18,7 +18,7 @@ const ENGINES: [Engine; 6] = [
 ];
 
 /// Says where the two differ, if they do.
-fn same(reach: &Reach<'_>, trace: &Trace<'_>) -> Result<(), TestCaseError> {
+pub fn same(reach: &Reach<'_>, trace: &Trace<'_>) -> Result<(), TestCaseError> {
     let ends: Vec<_> = reach.ends().map(|end| (end.output, end.hops, end.amount, end.reason.clone())).collect();
     let plain: Vec<_> = trace.ends().iter().map(|end| (end.output, end.hops, end.amount, end.reason.clone())).collect();
     prop_assert_eq!(ends, plain);
@@ -67,4 +67,82 @@ fn agree(view: View<'_>, seeds: &[Seed], stops: &[StopRow], options: &trace::Opt
         }
     }
     Ok(())
+}
+
+/// Every coinbase's outputs as one source.
+pub fn coinbases(view: View<'_>) -> Vec<Seed> {
+    let coinbases = view.txs().filter(|tx| tx.is_coinbase()).flat_map(|tx| tx.outputs());
+    coinbases.map(|output| output.seed("all")).collect()
+}
+
+/// Checks that everything that lives is tainted whole, and returns the balance.
+pub fn check_full(reach: &Reach<'_>) -> Balance {
+    let view = reach.view();
+    let live = view.txs().flat_map(|tx| tx.outputs()).filter(|output| output.spender().is_none() && !output.is_unspendable());
+    let live: Vec<_> = live.map(|output| (output.index(), output.value().unwrap())).filter(|(_, value)| value.to_sat() > 0).collect();
+    let held: Vec<_> = reach.ends().map(|end| (end.output, end.amount)).collect();
+    assert_eq!(held, live);
+    assert!(reach.ends().all(|end| *end.reason == Reason::Unspent));
+    assert!(reach.balance().adds_up());
+    reach.balance()
+}
+
+#[cfg(feature = "simulate")]
+mod on_a_world {
+    use super::*;
+    use fundtrace::TxIndex;
+    use fundtrace::spec::{self, Job};
+    use fundtrace::trace::{CoinbaseOrder, Fees, Options};
+
+    #[test]
+    fn all_is_tainted_when_every_coinbase_is() {
+        let chain = crate::worlds::chain(3_000);
+        let (seeds, to_miner) = (coinbases(chain.view()), Options::default().fees(Fees::Coinbase));
+        for rule in Rule::ALL.into_iter().filter(|rule| *rule != Rule::Poison) {
+            for engine in ENGINES {
+                for options in [to_miner, to_miner.coinbase_order(CoinbaseOrder::FeesFirst), Options::default()] {
+                    let reach = trace::reach_with(engine, chain.view(), &seeds, rule, &stop::never(), &options);
+                    assert_eq!(check_full(&reach).fees.to_sat() == 0, options.fees == Fees::Coinbase);
+                }
+            }
+        }
+    }
+
+    /// Every `step`-th transaction's first output is a source of its own.
+    fn spread(view: View<'_>, step: usize) -> Vec<Seed> {
+        let txs = (0..view.txs().count()).step_by(step).map(|at| view.tx(TxIndex::from_u32(u32::try_from(at).unwrap())));
+        txs.map(|tx| tx.outputs().next().unwrap().seed(tx.txid().to_string())).collect()
+    }
+
+    #[test]
+    fn many_sources_through_a_whole_world_agree() {
+        let chain = crate::worlds::chain(3_000);
+        let view = chain.view();
+        // 60 sources fit the lanes, 120 do not.
+        for step in [300, 50, 25] {
+            agree(view, &spread(view, step), &[], &Options::default().fees(Fees::Coinbase)).unwrap();
+        }
+    }
+
+    #[test]
+    fn the_number_of_threads_changes_nothing() {
+        let chain = crate::worlds::chain(3_000);
+        let view = chain.view();
+        let seeds = spread(view, 40);
+        let mut jobs: Vec<Job> = Vec::new();
+        for (at, seed) in seeds.iter().enumerate() {
+            jobs.push(Job::new(vec![seed.clone()], Rule::ALL[at % 7]));
+        }
+        jobs.push(Job::new(seeds, Rule::Haircut));
+        let run = || format!("{:?}", spec::reach(view, &jobs, &stop::never(), &Options::default()));
+        let alone: Vec<_> = jobs
+            .iter()
+            .map(|job| trace::reach(view, &job.seeds, job.rule, &stop::never(), &Options::default()))
+            .collect();
+        let expected = format!("{alone:?}");
+        for threads in [1, 2, 3, 8, 64] {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            assert!(pool.install(run) == expected, "{threads} threads");
+        }
+    }
 }

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use fundtrace::bitcoin::hashes::{Hash, sha256};
 use fundtrace::bitcoin::{Block, BlockHash, Network, OutPoint, consensus::deserialize};
 use fundtrace::chain::NewTx;
-use fundtrace::taint::{Fifo, Haircut, Lifo, Poison, Taint};
-use fundtrace::trace::{self, Fees, Options, Reason, Seed, Trace, Via, stop};
+use fundtrace::taint::{Fifo, Haircut, Lifo, Poison, Rule, Taint};
+use fundtrace::trace::{self, CoinbaseOrder, Fees, Options, Reason, Seed, Trace, Via, stop};
 use fundtrace::{BlockHeight, Chain, ChainBuilder};
 use serde_json::Value;
 
@@ -86,6 +86,9 @@ fn each_run<T: Taint>(rule: &T, check: impl Fn(&Trace<'_>, &Value, &str)) {
             let trace = trace::forward(chain.view(), &seeds, rule, &stop::never(), &options);
             assert_eq!(trace.balance().seeded.to_sat(), number(run, "source_value_sat"));
             assert!(trace.ends().iter().all(|end| end.reason == Reason::Unspent));
+            let fast: Rule = rule.name().parse().unwrap();
+            let fast = trace::reach(chain.view(), &seeds, fast, &stop::never(), &options);
+            crate::reach::same(&fast, &trace).unwrap();
             let expected = &run[key][rule.name()];
             assert_eq!(trace.touched().len() as u64, number(expected, "tainted_outputs"), "{name} {key}");
             check(&trace, expected, &format!("{name} {key} {}", rule.name()));
@@ -192,6 +195,31 @@ fn check_shares(trace: &Trace<'_>) {
             let value = i128::from(output.value().unwrap().to_sat());
             let held = trace.touch(output.index()).map_or(0, |touch| i128::from(touch.amount.to_sat()));
             assert!((held * all - value * taken).abs() < 2 * all, "{output:?} holds {held}");
+        }
+    }
+}
+
+/// Where everything is stolen everything stays stolen: fees, coinbases and rewards that nobody claimed show at once if they are wrong.
+#[test]
+fn all_of_testnet3_is_tainted_when_every_coinbase_is() {
+    let Some(folder) = folder() else { return };
+    let chain = chain(&folder);
+    let conserving = Rule::ALL.into_iter().filter(|rule| *rule != Rule::Poison);
+    for rule in conserving {
+        let to_miner = Options::default().fees(Fees::Coinbase);
+        for options in [Options::default(), to_miner, to_miner.coinbase_order(CoinbaseOrder::FeesFirst)] {
+            for height in (0..=TIP).filter(|height| height % 10 == 1 || *height == TIP) {
+                let view = chain.as_of(BlockHeight::from_u32(height));
+                let seeds = crate::reach::coinbases(view);
+                let reach = trace::reach(view, &seeds, rule, &stop::never(), &options);
+                let balance = crate::reach::check_full(&reach);
+                if height == TIP {
+                    assert_eq!(balance.seeded.to_sat(), 2_260_023_550_000);
+                    assert_eq!((balance.displaced + balance.fees).to_sat(), 23_550_000);
+                    assert_eq!((balance.ends + balance.burned).to_sat(), 2_260_000_000_000);
+                    assert_eq!(balance.fees.to_sat() == 0, options.fees == Fees::Coinbase);
+                }
+            }
         }
     }
 }

@@ -16,6 +16,11 @@ fn blocks(txs: u64, seed: u64) -> Vec<Mined> {
     World::new(WorldSpec::new(txs), seed).collect()
 }
 
+/// A world as a chain.
+pub fn chain(txs: u64) -> Chain {
+    store(&blocks(txs, 5))
+}
+
 fn store(blocks: &[Mined]) -> Chain {
     let mut writer = Writer::new(Network::Regtest, &std::env::temp_dir());
     for block in blocks {
