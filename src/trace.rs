@@ -19,6 +19,7 @@ mod reach;
 mod reason;
 mod seed;
 pub mod stop;
+mod watch;
 
 pub use balance::Balance;
 pub use forward::forward;
@@ -30,6 +31,7 @@ pub use reach::{Engine, Reach, Reached, Shares, reach, reach_with};
 pub use reason::Reason;
 pub use seed::Seed;
 pub use stop::{Stop, Visit};
+pub use watch::{Alert, Event, Progress, Watch};
 
 use std::collections::BTreeMap;
 

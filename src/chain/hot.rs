@@ -34,7 +34,8 @@ pub(crate) struct Hot<'c> {
 impl<'c> Hot<'c> {
     pub(crate) fn of(view: View<'c>) -> Self {
         let columns = view.columns();
-        let covers = view.complete().filter(|(from, to)| view.height().is_none_or(|height| (*from..=*to).contains(&height)));
+        let covers =
+            view.complete().filter(|(from, to)| view.height().is_none_or(|height| (*from..=*to).contains(&height)));
         let unspent_from = covers.map_or(TxIndex::from_u32(NO_TX), |(from, _)| {
             let heights = columns.numbers::<4>(Column::BlockHeight);
             let block = heights.partition_point(|height| height < u64::from(from.to_u32()));

@@ -20,6 +20,8 @@ pub(crate) enum SpecError {
     Unknown { what: &'static str, given: String, known: String },
     #[error("heights {given:?}: {what}; write FROM-TO (both included)")]
     Heights { given: String, what: String },
+    #[error("watch: {what}")]
+    Watch { what: String },
     #[error("tag {address:?} is not an address")]
     Tag { address: String },
     #[cfg(feature = "simulate")]

@@ -28,6 +28,9 @@ pub(crate) struct Input<M> {
     pub(crate) mark: M,
 }
 
+/// So much of a source, or of what is clean.
+pub(crate) type Piece = (Option<SourceIndex>, u64);
+
 /// A rule in flat memory. Marks that were handed out are given back exactly once: to `spread`, or to `free`.
 pub(crate) trait Flat {
     /// The taint of one output; the default is clean.
@@ -54,6 +57,12 @@ pub(crate) trait Flat {
         let _ = mark;
         None
     }
+
+    /// Writes the mark down as pieces: of which source, if any, and how much.
+    fn save(&self, mark: Self::Mark) -> Vec<Piece>;
+
+    /// Makes a mark of pieces that `save` has written.
+    fn load(&mut self, pieces: &[Piece]) -> Self::Mark;
 
     /// Takes a mark back.
     fn free(&mut self, mark: Self::Mark);

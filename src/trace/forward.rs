@@ -123,7 +123,8 @@ struct Run<'r, 'c, T: Taint, S: ?Sized> {
 
 impl<'r, 'c, T: Taint, S: Stop + ?Sized> Run<'r, 'c, T, S> {
     fn start(view: View<'c>, seeds: &[Seed], rule: &'r T, stop: &'r S, options: Options) -> Self {
-        let (sources, source_of) = seed::sources(seeds);
+        let labels: Vec<&str> = seeds.iter().map(|seed| seed.label.as_str()).collect();
+        let (sources, by_label) = seed::numbered(&labels);
         let policy = Policy::of(rule, sources.len());
         let trace = Trace {
             view,
@@ -156,8 +157,8 @@ impl<'r, 'c, T: Taint, S: Stop + ?Sized> Run<'r, 'c, T, S> {
             marks: Vec::new(),
             trace,
         };
-        for (seed, source) in seeds.iter().zip(source_of) {
-            run.seed(view.output(seed.output), source);
+        for seed in seeds {
+            run.seed(view.output(seed.output), by_label[&seed.label]);
         }
         run
     }

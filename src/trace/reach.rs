@@ -5,20 +5,26 @@
 //! transactions that a look at all of them is cheaper. The specification engine is the twin of both.
 
 mod dense;
+mod found;
 mod live;
 mod queue;
 mod run;
 mod sparse;
+mod state;
+
+pub use found::{Reach, Reached, Shares};
+pub(super) use state::State;
 
 use std::collections::HashMap;
 
 use bitcoin::Amount;
 
-use super::{Balance, Options, Policy, Reason, Seed, Seeded, Stop, seed};
-use crate::chain::View;
-use crate::id::{self, OutputIndex, SourceIndex};
+use super::{Options, Policy, Reason, Seed, Seeded, Stop, seed};
+use crate::chain::{Output, View};
+use crate::id::{self, SourceIndex};
 use crate::taint::flat::{Amounts, Flat, Labelled, Lanes, Placing, Rows, Sets};
 use crate::taint::{Fifo, Haircut, Juniority, Lifo, Poison, Rule, Seniority, Tiho};
+use found::{UNKNOWN_SPENDER, UNSPENT};
 use run::{Held, Run};
 use sparse::{GiveWay, Sparse};
 
@@ -111,25 +117,24 @@ pub fn reach_with<'c, S: Stop + ?Sized>(
     stop: &S,
     options: &Options,
 ) -> Reach<'c> {
-    let (sources, source_of) = seed::sources(seeds);
-    let count = sources.len();
-    let mut start = Start { engine, view, stop, found: Reach::new(view, policy(rule, count), *options, stop.describe()) };
-    start.found.sources = sources;
-    let placing = match rule {
-        Rule::Poison if count <= Lanes::WIDTH => return start.run(Lanes, seeds, &source_of),
-        Rule::Poison => return start.run(Sets::new(), seeds, &source_of),
-        Rule::Fifo => return start.run(Rows::fifo(), seeds, &source_of),
-        Rule::Lifo => return start.run(Rows::lifo(), seeds, &source_of),
-        Rule::Haircut => Placing::Haircut,
-        Rule::Seniority => Placing::Seniority,
-        Rule::Juniority => Placing::Juniority,
-        Rule::Tiho => Placing::Tiho,
-    };
-    if count <= 1 {
-        start.run(Amounts::new(placing), seeds, &source_of)
-    } else {
-        start.run(Labelled::new(placing), seeds, &source_of)
-    }
+    let labels: Vec<&str> = seeds.iter().map(|seed| seed.label.as_str()).collect();
+    Start { engine, view, stop, options: *options, keep: false }.run(&labels, seeds, rule, None).0
+}
+
+/// Goes on from a state that [`State`] describes, and returns the state that was reached beside what was found.
+///
+/// `labels` are those of all seeds, also of those whose transactions are not there yet; they number the sources.
+pub(super) fn resume<'c, S: Stop + ?Sized>(
+    view: View<'c>,
+    labels: &[&str],
+    seeds: &[Seed],
+    rule: Rule,
+    stop: &S,
+    options: &Options,
+    from: Option<&State>,
+) -> (Reach<'c>, State) {
+    let start = Start { engine: Engine::Auto, view, stop, options: *options, keep: true };
+    start.run(labels, seeds, rule, from)
 }
 
 fn policy(rule: Rule, sources: usize) -> Policy {
@@ -144,247 +149,55 @@ fn policy(rule: Rule, sources: usize) -> Policy {
     }
 }
 
-/// Taint that left the trace in one way: in all, and by source.
-#[derive(Clone, Debug, Default)]
-struct Sums {
-    total: u64,
-    by_source: Vec<u64>,
-}
-
-/// What is not an end.
-#[derive(Clone, Debug, Default)]
-struct Ledger {
-    fees: Sums,
-    burned: Sums,
-    displaced: Sums,
-}
-
-impl Ledger {
-    fn new(sources: usize) -> Self {
-        let sums = || Sums { total: 0, by_source: vec![0; sources] };
-        Self { fees: sums(), burned: sums(), displaced: sums() }
-    }
-}
-
-/// An output where taint ends.
-///
-/// # Examples
-///
-/// See [`reach`].
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub struct Reached<'r> {
-    /// The output.
-    pub output: OutputIndex,
-    /// Hops from the nearest seed.
-    pub hops: u32,
-    /// How much of it is tainted: over all sources, and for poison its value once.
-    pub amount: Amount,
-    /// Why the trace ends here.
-    pub reason: &'r Reason,
-    /// The amounts by source, in the order of sources; for poison these overlap.
-    pub by_source: Shares<'r>,
-}
-
-/// The amounts of an end by source.
-///
-/// # Examples
-///
-/// See [`reach`].
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Shares<'r>(Kept<'r>);
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Kept<'r> {
-    One(Amount),
-    Many(&'r [(SourceIndex, Amount)]),
-    /// Under poison: a bit a source, each with all of it.
-    Lanes(u64, Amount),
-}
-
-impl<'r> Shares<'r> {
-    /// Iterates each source with its amount, in the order of sources.
-    pub fn iter(&self) -> impl Iterator<Item = (SourceIndex, Amount)> + use<'r> {
-        let (lanes, whole, many) = match self.0 {
-            Kept::One(amount) => (1, amount, &[][..]),
-            Kept::Lanes(lanes, amount) => (lanes, amount, &[][..]),
-            Kept::Many(many) => (0, Amount::ZERO, many),
-        };
-        let set = (0..64).filter(move |lane| lanes >> lane & 1 == 1);
-        set.map(move |lane| (SourceIndex::from_u32(lane), whole)).chain(many.iter().copied())
-    }
-}
-
-/// An end as it is kept: three words.
-#[derive(Clone, Copy, Debug)]
-struct Row {
-    output: OutputIndex,
-    amount: u64,
-    hops: u32,
-    /// Which of the reasons.
-    reason: u32,
-}
-
-/// Where taint ended from a set of seeds under one rule, without the way there.
-///
-/// # Examples
-///
-/// See [`reach`].
-#[derive(Clone, Debug)]
-pub struct Reach<'c> {
-    view: View<'c>,
-    policy: Policy,
-    options: Options,
-    stop: String,
-    sources: Vec<String>,
-    seeds: Vec<Seeded>,
-    unseeded: Vec<OutputIndex>,
-    ends: Vec<Row>,
-    /// Every reason once; the first two are the natural ones.
-    reasons: Vec<Reason>,
-    /// With several sources: the amounts by source of all ends, and where those of each begin.
-    shares: Vec<(SourceIndex, Amount)>,
-    first_share: Vec<u64>,
-    /// Under poison with up to 64 of them: a bit a source for each end, instead.
-    lanes: Vec<u64>,
-    ledger: Ledger,
-    transactions: u64,
-}
-
-impl<'c> Reach<'c> {
-    fn new(view: View<'c>, policy: Policy, options: Options, stop: String) -> Self {
-        Self {
-            view,
-            policy,
-            options,
-            stop,
-            sources: Vec::new(),
-            seeds: Vec::new(),
-            unseeded: Vec::new(),
-            ends: Vec::new(),
-            reasons: vec![Reason::Unspent, Reason::UnknownSpender],
-            shares: Vec::new(),
-            first_share: Vec::new(),
-            lanes: Vec::new(),
-            ledger: Ledger::default(),
-            transactions: 0,
-        }
-    }
-
-    /// Returns the view that was traced.
-    pub fn view(&self) -> View<'c> {
-        self.view
-    }
-
-    /// Returns the rule.
-    pub fn policy(&self) -> &Policy {
-        &self.policy
-    }
-
-    /// Returns the conventions of the run.
-    pub fn options(&self) -> Options {
-        self.options
-    }
-
-    /// Returns what the stop rules were, as they describe themselves.
-    pub fn stop(&self) -> &str {
-        &self.stop
-    }
-
-    /// Returns the labels of the sources; [`SourceIndex`] counts them.
-    pub fn sources(&self) -> &[String] {
-        &self.sources
-    }
-
-    /// Returns the outputs that were seeded, in the order they were given.
-    pub fn seeds(&self) -> &[Seeded] {
-        &self.seeds
-    }
-
-    /// Returns the seeds that could not be used: outputs that the view does not show, or whose value nobody told.
-    pub fn unseeded(&self) -> &[OutputIndex] {
-        &self.unseeded
-    }
-
-    /// Returns the outputs that hold taint, in chain order.
-    pub fn ends(&self) -> impl ExactSizeIterator<Item = Reached<'_>> + DoubleEndedIterator {
-        self.ends.iter().enumerate().map(|(at, row)| Reached {
-            output: row.output,
-            hops: row.hops,
-            amount: Amount::from_sat(row.amount),
-            reason: &self.reasons[id::at(row.reason)],
-            by_source: self.shares_of(at, row),
-        })
-    }
-
-    /// Finds the end at an output. Logarithmic time.
-    pub fn end(&self, output: OutputIndex) -> Option<Reached<'_>> {
-        let at = self.ends.binary_search_by_key(&output, |row| row.output).ok()?;
-        self.ends().nth(at)
-    }
-
-    fn shares_of(&self, at: usize, row: &Row) -> Shares<'_> {
-        if let Some(lanes) = self.lanes.get(at) {
-            return Shares(Kept::Lanes(*lanes, Amount::from_sat(row.amount)));
-        }
-        if self.first_share.is_empty() {
-            return Shares(Kept::One(Amount::from_sat(row.amount)));
-        }
-        let (first, end) = (self.first_share[at], self.first_share[at + 1]);
-        Shares(Kept::Many(&self.shares[id::at(first)..id::at(end)]))
-    }
-
-    /// Returns how many transactions taint was carried through, coinbases not counted.
-    pub fn transactions(&self) -> u64 {
-        self.transactions
-    }
-
-    /// Returns the balance over all sources.
-    pub fn balance(&self) -> Balance {
-        let mut balance = Balance { seeded: self.seeds.iter().map(|seed| seed.value).sum(), ..Balance::default() };
-        for end in self.ends() {
-            *if end.reason.is_limit() { &mut balance.truncated } else { &mut balance.ends } += end.amount;
-        }
-        balance.fees = Amount::from_sat(self.ledger.fees.total);
-        balance.burned = Amount::from_sat(self.ledger.burned.total);
-        balance.displaced = Amount::from_sat(self.ledger.displaced.total);
-        balance
-    }
-
-    /// Returns the balance of each source, in the order of [`SourceIndex`]. Under poison they overlap.
-    pub fn balances(&self) -> Vec<Balance> {
-        let mut balances = vec![Balance::default(); self.sources.len()];
-        for seed in &self.seeds {
-            balances[seed.source.at()].seeded += seed.value;
-        }
-        for end in self.ends() {
-            for (source, amount) in end.by_source.iter() {
-                let balance = &mut balances[source.at()];
-                *if end.reason.is_limit() { &mut balance.truncated } else { &mut balance.ends } += amount;
-            }
-        }
-        for (at, balance) in balances.iter_mut().enumerate() {
-            balance.fees = Amount::from_sat(self.ledger.fees.by_source[at]);
-            balance.burned = Amount::from_sat(self.ledger.burned.by_source[at]);
-            balance.displaced = Amount::from_sat(self.ledger.displaced.by_source[at]);
-        }
-        balances
-    }
-}
+/// A seed that can be used: its output, its source, its value.
+type Usable<'c> = (Output<'c>, SourceIndex, u64);
 
 /// A run that is about to begin.
 struct Start<'r, 'c, S: ?Sized> {
     engine: Engine,
     view: View<'c>,
     stop: &'r S,
-    found: Reach<'c>,
+    options: Options,
+    /// Whether the state is wanted that the run ends in.
+    keep: bool,
 }
 
 impl<'c, S: Stop + ?Sized> Start<'_, 'c, S> {
-    fn run<F: Flat>(mut self, flat: F, seeds: &[Seed], source_of: &[SourceIndex]) -> Reach<'c> {
-        let mut run = Run::new(self.view, flat, self.stop, self.found.options, self.found.sources.len());
-        let usable = self.usable(seeds, source_of);
-        run.seed(&usable);
+    fn run(&self, labels: &[&str], seeds: &[Seed], rule: Rule, from: Option<&State>) -> (Reach<'c>, State) {
+        let (sources, by_label) = seed::numbered(labels);
+        let count = sources.len();
+        let mut found = Reach::new(self.view, policy(rule, count), self.options, self.stop.describe());
+        found.sources = sources;
+        let seeds = self.usable(seeds, &by_label, &mut found);
+        let placing = match rule {
+            Rule::Poison if count <= Lanes::WIDTH => return self.follow(Lanes, &seeds, found, from),
+            Rule::Poison => return self.follow(Sets::new(), &seeds, found, from),
+            Rule::Fifo => return self.follow(Rows::fifo(), &seeds, found, from),
+            Rule::Lifo => return self.follow(Rows::lifo(), &seeds, found, from),
+            Rule::Haircut => Placing::Haircut,
+            Rule::Seniority => Placing::Seniority,
+            Rule::Juniority => Placing::Juniority,
+            Rule::Tiho => Placing::Tiho,
+        };
+        if count <= 1 {
+            self.follow(Amounts::new(placing), &seeds, found, from)
+        } else {
+            self.follow(Labelled::new(placing), &seeds, found, from)
+        }
+    }
+
+    fn follow<F: Flat>(
+        &self,
+        flat: F,
+        seeds: &[Usable<'c>],
+        found: Reach<'c>,
+        from: Option<&State>,
+    ) -> (Reach<'c>, State) {
+        let mut run = Run::new(self.view, flat, self.stop, self.options, found.sources.len());
+        if let Some(from) = from {
+            from.restore(&mut run);
+        }
+        run.seed(seeds, |output| from.is_none_or(|from| !from.has_seeded(output.outpoint())));
         let mut sparse = Sparse::new();
         match self.engine {
             Engine::Sparse => sparse.run(&mut run, GiveWay::Never),
@@ -392,103 +205,87 @@ impl<'c, S: Stop + ?Sized> Start<'_, 'c, S> {
             Engine::Dense => sparse.take(&mut run),
             Engine::SwitchAfter(visits) => sparse.run(&mut run, GiveWay::After(visits)),
         }
-        if let Some(from) = sparse.next() {
+        if let Some(next) = sparse.next() {
             let placed: Vec<_> = sparse.drain().collect();
-            run.placed = dense::pass(&mut run, from, placed.into_iter());
+            run.placed = dense::pass(&mut run, next, placed.into_iter());
             sparse.run(&mut run, GiveWay::Never);
         }
-        self.finish(run)
+        let state = if self.keep { State::of(&run, seeds) } else { State::default() };
+        (finish(run, found), state)
     }
 
     /// Sorts out the seeds that can be used, each with its source and value.
-    fn usable(&mut self, seeds: &[Seed], source_of: &[SourceIndex]) -> Vec<(crate::chain::Output<'c>, SourceIndex, u64)> {
+    fn usable(
+        &self,
+        seeds: &[Seed],
+        by_label: &HashMap<String, SourceIndex>,
+        found: &mut Reach<'c>,
+    ) -> Vec<Usable<'c>> {
         let mut usable = Vec::with_capacity(seeds.len());
-        for (seed, source) in seeds.iter().zip(source_of) {
+        for seed in seeds {
             let output = self.view.output(seed.output);
             let Some(value) = output.value().filter(|_| self.view.sees(output.tx().index())) else {
-                self.found.unseeded.push(seed.output);
+                found.unseeded.push(seed.output);
                 continue;
             };
-            usable.push((output, *source, value.to_sat()));
+            usable.push((output, by_label[&seed.label], value.to_sat()));
         }
         // One output under the same label as the last that named it counts once.
         let mut owner = HashMap::new();
         usable.retain(|(output, source, _)| owner.insert(output.index(), *source) != Some(*source));
-        let seeded = |(output, source, value): &(crate::chain::Output<'c>, SourceIndex, u64)| Seeded {
+        let seeded = |(output, source, value): &Usable<'c>| Seeded {
             output: output.index(),
             source: *source,
             value: Amount::from_sat(*value),
         };
-        self.found.seeds = usable.iter().map(seeded).collect();
+        found.seeds = usable.iter().map(seeded).collect();
         usable
-    }
-
-    fn finish<F: Flat>(self, mut run: Run<'_, 'c, F, S>) -> Reach<'c> {
-        let mut found = self.found;
-        let mut rows: Vec<(Held<F::Mark>, u32)> = Vec::new();
-        let mut numbers = HashMap::new();
-        let mut number = |reason: Reason, reasons: &mut Vec<Reason>| {
-            *numbers.entry(reason).or_insert_with_key(|reason| {
-                reasons.push(reason.clone());
-                id::small(reasons.len() - 1)
-            })
-        };
-        for (held, reason) in std::mem::take(&mut run.ended) {
-            rows.push((held, number(reason, &mut found.reasons)));
-        }
-        let mut rest = std::mem::take(&mut run.rest);
-        if run.cuts() {
-            rest.retain(|held| match run.check(held, None) {
-                Some(reason) => {
-                    rows.push((*held, number(reason, &mut found.reasons)));
-                    false
-                }
-                None => true,
-            });
-        }
-        rows.sort_unstable_by_key(|(held, _)| held.output);
-        rest.sort_unstable_by_key(|held| held.output);
-        found.ends.reserve_exact(rest.len() + rows.len());
-        let mut rows = rows.into_iter().peekable();
-        for held in rest {
-            while let Some((stopped, reason)) = rows.next_if(|(stopped, _)| stopped.output < held.output) {
-                found.push(&run, stopped, reason);
-            }
-            let unspent = run.hot.is_unspent(held.output, held.tx);
-            found.push(&run, held, if unspent { UNSPENT } else { UNKNOWN_SPENDER });
-        }
-        rows.for_each(|(stopped, reason)| found.push(&run, stopped, reason));
-        if found.sources.len() > 1 && found.lanes.is_empty() {
-            found.first_share.push(id::number(found.shares.len()));
-        }
-        found.transactions = run.transactions;
-        found.ledger = run.ledger;
-        if found.policy.conserving {
-            let adds_up = found.balance().adds_up() && found.balances().iter().all(|balance| balance.adds_up());
-            assert!(adds_up, "rule {} must conserve value and each source over the whole run", found.policy.name);
-        }
-        found
     }
 }
 
-/// Where the natural reasons stand among the reasons.
-const UNSPENT: u32 = 0;
-const UNKNOWN_SPENDER: u32 = 1;
-
-impl<'c> Reach<'c> {
-    fn push<F: Flat, S: Stop + ?Sized>(&mut self, run: &Run<'_, 'c, F, S>, held: Held<F::Mark>, reason: u32) {
-        self.ends.push(Row { output: held.output, amount: run.amount(&held), hops: held.hops, reason });
-        if self.sources.len() < 2 {
-            return;
-        }
-        if let Some(lanes) = run.flat.lanes(held.mark) {
-            self.lanes.push(lanes);
-        } else {
-            self.first_share.push(id::number(self.shares.len()));
-            let value = run.hot.value(held.output.at());
-            run.flat.by_source(held.mark, value, &mut |source, part| {
-                self.shares.push((source, Amount::from_sat(part)));
-            });
-        }
+/// Turns what is left into ends.
+fn finish<'c, F: Flat, S: Stop + ?Sized>(mut run: Run<'_, 'c, F, S>, mut found: Reach<'c>) -> Reach<'c> {
+    let mut rows: Vec<(Held<F::Mark>, u32)> = Vec::new();
+    let mut numbers = HashMap::new();
+    let mut number = |reason: Reason, reasons: &mut Vec<Reason>| {
+        *numbers.entry(reason).or_insert_with_key(|reason| {
+            reasons.push(reason.clone());
+            id::small(reasons.len() - 1)
+        })
+    };
+    for (held, reason) in std::mem::take(&mut run.ended) {
+        rows.push((held, number(reason, &mut found.reasons)));
     }
+    let mut rest = std::mem::take(&mut run.rest);
+    if run.cuts() {
+        rest.retain(|held| match run.check(held, None) {
+            Some(reason) => {
+                rows.push((*held, number(reason, &mut found.reasons)));
+                false
+            }
+            None => true,
+        });
+    }
+    rows.sort_unstable_by_key(|(held, _)| held.output);
+    rest.sort_unstable_by_key(|held| held.output);
+    found.ends.reserve_exact(rest.len() + rows.len());
+    let mut rows = rows.into_iter().peekable();
+    for held in rest {
+        while let Some((stopped, reason)) = rows.next_if(|(stopped, _)| stopped.output < held.output) {
+            found.push(&run, stopped, reason);
+        }
+        let unspent = run.hot.is_unspent(held.output, held.tx);
+        found.push(&run, held, if unspent { UNSPENT } else { UNKNOWN_SPENDER });
+    }
+    rows.for_each(|(stopped, reason)| found.push(&run, stopped, reason));
+    if found.sources.len() > 1 && found.lanes.is_empty() {
+        found.first_share.push(id::number(found.shares.len()));
+    }
+    found.transactions = run.transactions;
+    found.ledger = run.ledger;
+    if found.policy.conserving {
+        let adds_up = found.balance().adds_up() && found.balances().iter().all(|balance| balance.adds_up());
+        assert!(adds_up, "rule {} must conserve value and each source over the whole run", found.policy.name);
+    }
+    found
 }

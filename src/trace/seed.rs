@@ -41,16 +41,15 @@ impl Output<'_> {
     }
 }
 
-/// The labels in the order in which they are first named, and for every seed the number of its label.
-pub(super) fn sources(seeds: &[Seed]) -> (Vec<String>, Vec<SourceIndex>) {
+/// The labels in the order in which they are first named, each once, and the number of each.
+pub(super) fn numbered(labels: &[&str]) -> (Vec<String>, HashMap<String, SourceIndex>) {
     let mut sources: Vec<String> = Vec::new();
     let mut by_label = HashMap::new();
-    let number = |seed: &Seed| {
-        *by_label.entry(seed.label.clone()).or_insert_with_key(|label| {
-            sources.push(label.clone());
+    for label in labels {
+        by_label.entry((*label).to_owned()).or_insert_with(|| {
+            sources.push((*label).to_owned());
             SourceIndex::of(sources.len() - 1)
-        })
-    };
-    let numbers = seeds.iter().map(number).collect();
-    (sources, numbers)
+        });
+    }
+    (sources, by_label)
 }

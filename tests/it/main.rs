@@ -23,4 +23,6 @@ mod store;
 mod stores;
 mod twin;
 #[cfg(feature = "simulate")]
+mod watch;
+#[cfg(feature = "simulate")]
 mod worlds;

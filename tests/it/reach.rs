@@ -78,8 +78,10 @@ pub fn coinbases(view: View<'_>) -> Vec<Seed> {
 /// Checks that everything that lives is tainted whole, and returns the balance.
 pub fn check_full(reach: &Reach<'_>) -> Balance {
     let view = reach.view();
-    let live = view.txs().flat_map(|tx| tx.outputs()).filter(|output| output.spender().is_none() && !output.is_unspendable());
-    let live: Vec<_> = live.map(|output| (output.index(), output.value().unwrap())).filter(|(_, value)| value.to_sat() > 0).collect();
+    let live =
+        view.txs().flat_map(|tx| tx.outputs()).filter(|output| output.spender().is_none() && !output.is_unspendable());
+    let live: Vec<_> =
+        live.map(|output| (output.index(), output.value().unwrap())).filter(|(_, value)| value.to_sat() > 0).collect();
     let held: Vec<_> = reach.ends().map(|end| (end.output, end.amount)).collect();
     assert_eq!(held, live);
     assert!(reach.ends().all(|end| *end.reason == Reason::Unspent));
@@ -110,7 +112,8 @@ mod on_a_world {
 
     /// Every `step`-th transaction's first output is a source of its own.
     fn spread(view: View<'_>, step: usize) -> Vec<Seed> {
-        let txs = (0..view.txs().count()).step_by(step).map(|at| view.tx(TxIndex::from_u32(u32::try_from(at).unwrap())));
+        let txs =
+            (0..view.txs().count()).step_by(step).map(|at| view.tx(TxIndex::from_u32(u32::try_from(at).unwrap())));
         txs.map(|tx| tx.outputs().next().unwrap().seed(tx.txid().to_string())).collect()
     }
 

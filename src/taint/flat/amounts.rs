@@ -1,7 +1,7 @@
 //! Rules that keep amounts, with one source: a mark is a number of satoshis.
 
 use super::place::Scratch;
-use super::{Flat, Input, Placing};
+use super::{Flat, Input, Piece, Placing};
 use crate::id::SourceIndex;
 
 /// One source's amounts, placed by a rule.
@@ -37,6 +37,14 @@ impl Flat for Amounts {
         if mark > 0 {
             each(SourceIndex::default(), mark);
         }
+    }
+
+    fn save(&self, mark: u64) -> Vec<Piece> {
+        vec![(Some(SourceIndex::default()), mark)]
+    }
+
+    fn load(&mut self, pieces: &[Piece]) -> u64 {
+        pieces.iter().map(|(_, amount)| *amount).sum()
     }
 
     fn free(&mut self, _: u64) {}

@@ -100,6 +100,15 @@ impl Flat for Labelled {
         self.store.get(mark).iter().for_each(|(source, amount)| each(*source, *amount));
     }
 
+    fn save(&self, mark: Handle) -> Vec<super::Piece> {
+        self.store.get(mark).iter().map(|(source, amount)| (Some(*source), *amount)).collect()
+    }
+
+    fn load(&mut self, pieces: &[super::Piece]) -> Handle {
+        let list: Vec<Piece> = pieces.iter().filter_map(|(source, amount)| Some(((*source)?, *amount))).collect();
+        self.store.put(&list)
+    }
+
     fn free(&mut self, mark: Handle) {
         self.store.free(mark);
     }

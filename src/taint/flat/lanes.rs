@@ -1,6 +1,6 @@
 //! Poison for up to 64 sources at once: a bit each.
 
-use super::{Flat, Input};
+use super::{Flat, Input, Piece};
 use crate::id::SourceIndex;
 
 /// Poison in lanes: source `n` is bit `n`.
@@ -39,6 +39,14 @@ impl Flat for Lanes {
 
     fn lanes(&self, mark: u64) -> Option<u64> {
         Some(mark)
+    }
+
+    fn save(&self, mark: u64) -> Vec<Piece> {
+        (0..64).filter(|lane| mark >> lane & 1 == 1).map(|lane| (Some(SourceIndex::from_u32(lane)), 0)).collect()
+    }
+
+    fn load(&mut self, pieces: &[Piece]) -> u64 {
+        pieces.iter().filter_map(|(source, _)| Some(self.seed(0, (*source)?))).fold(0, |all, lane| all | lane)
     }
 
     fn free(&mut self, _: u64) {}

@@ -1,7 +1,7 @@
 //! FIFO and LIFO: a mark is a row of runs, as in `taint::runs`.
 
 use super::store::{Handle, Store};
-use super::{Flat, Input};
+use super::{Flat, Input, Piece};
 use crate::id::SourceIndex;
 
 /// Satoshis that are alike; of no source when clean.
@@ -102,12 +102,20 @@ impl Flat for Rows {
             each(first, runs.iter().filter(|run| run.source.is_some()).map(|run| run.len).sum());
             return;
         }
-        let mut pieces: Vec<(SourceIndex, u64)> =
-            runs.iter().filter_map(|run| Some((run.source?, run.len))).collect();
+        let mut pieces: Vec<(SourceIndex, u64)> = runs.iter().filter_map(|run| Some((run.source?, run.len))).collect();
         pieces.sort_unstable_by_key(|(source, _)| *source);
         for same in pieces.chunk_by(|a, b| a.0 == b.0) {
             each(same[0].0, same.iter().map(|(_, len)| *len).sum());
         }
+    }
+
+    fn save(&self, mark: Handle) -> Vec<Piece> {
+        self.store.get(mark).iter().map(|run| (run.source, run.len)).collect()
+    }
+
+    fn load(&mut self, pieces: &[Piece]) -> Handle {
+        let runs: Vec<Run> = pieces.iter().map(|(source, len)| Run { len: *len, source: *source }).collect();
+        self.store.put(&runs)
     }
 
     fn free(&mut self, mark: Handle) {

@@ -1,7 +1,7 @@
 //! Poison for any number of sources: a sorted list of them.
 
 use super::store::{Handle, Store};
-use super::{Flat, Input};
+use super::{Flat, Input, Piece};
 use crate::id::SourceIndex;
 
 /// Poison with more sources than [`Lanes`](super::Lanes) has bits for.
@@ -42,6 +42,15 @@ impl Flat for Sets {
 
     fn by_source(&self, mark: Handle, value: u64, each: &mut impl FnMut(SourceIndex, u64)) {
         self.store.get(mark).iter().for_each(|source| each(*source, value));
+    }
+
+    fn save(&self, mark: Handle) -> Vec<Piece> {
+        self.store.get(mark).iter().map(|source| (Some(*source), 0)).collect()
+    }
+
+    fn load(&mut self, pieces: &[Piece]) -> Handle {
+        let sources: Vec<SourceIndex> = pieces.iter().filter_map(|(source, _)| *source).collect();
+        self.store.put(&sources)
     }
 
     fn free(&mut self, mark: Handle) {

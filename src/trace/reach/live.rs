@@ -115,7 +115,8 @@ impl<M: Copy + Default + PartialEq, const N: usize> Live<M, N> {
 
     /// Everything that is left, by index.
     pub(super) fn into_rest(self) -> Vec<(OutputIndex, Cell<M>)> {
-        let mut rest: Vec<_> = self.old.into_iter().map(|(output, cell)| (OutputIndex::from_u64(output), cell)).collect();
+        let mut rest: Vec<_> =
+            self.old.into_iter().map(|(output, cell)| (OutputIndex::from_u64(output), cell)).collect();
         for (number, place) in self.directory.into_iter().enumerate().filter(|(_, place)| *place != NONE) {
             let cells = self.pages[id::at(place)].cells.iter().enumerate();
             let held = cells.filter(|(_, cell)| cell.mark != M::default());

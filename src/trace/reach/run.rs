@@ -6,7 +6,7 @@ use bitcoin::Amount;
 
 use super::super::coinbase::Row;
 use super::super::{Fees, Options, Reason, Stop, Visit};
-use super::Ledger;
+use super::found::{Ledger, Sums};
 use crate::chain::{Hot, Output, View};
 use crate::id::{BlockHeight, OutputIndex, SourceIndex, TxIndex};
 use crate::taint::flat::{Flat, Input};
@@ -76,12 +76,13 @@ impl<'r, 'c, F: Flat, S: Stop + ?Sized> Run<'r, 'c, F, S> {
         }
     }
 
-    /// Puts every seed. Where one output has several owners it belongs to the last, and the others were displaced.
-    pub(super) fn seed(&mut self, seeds: &[(Output<'c>, SourceIndex, u64)]) {
+    /// Puts the seeds that are `fresh`; the others were put before. Where one output has several owners it belongs to the last, and the
+    /// others were displaced.
+    pub(super) fn seed(&mut self, seeds: &[(Output<'c>, SourceIndex, u64)], fresh: impl Fn(Output<'c>) -> bool) {
         let mut owner = HashMap::new();
         for (output, source, value) in seeds {
             match owner.insert(output.index(), *source) {
-                Some(other) if other != *source => {
+                Some(other) if other != *source && fresh(*output) => {
                     let mark = self.flat.seed(*value, other);
                     self.book(mark, *value, |ledger| &mut ledger.displaced);
                 }
@@ -94,10 +95,18 @@ impl<'r, 'c, F: Flat, S: Stop + ?Sized> Run<'r, 'c, F, S> {
         sorted.sort_unstable_by_key(|(output, _)| output.index());
         sorted.dedup_by_key(|(output, _)| output.index());
         for ((output, value), (_, source)) in sorted.into_iter().zip(self.seeds.clone()) {
-            let mark = self.flat.seed(value, source);
-            let held = Held { output: output.index(), tx: output.tx().index(), hops: 0, mark };
-            self.hold(held, value, output.is_unspendable());
+            if fresh(output) {
+                let mark = self.flat.seed(value, source);
+                self.put_back(output, 0, mark);
+                debug_assert_eq!(self.hot.value(output.index().at()), value);
+            }
         }
+    }
+
+    /// Holds an output again that was held when a run was broken off: a later block may spend it, or have made it unspendable (BIP30).
+    pub(super) fn put_back(&mut self, output: Output<'c>, hops: u32, mark: F::Mark) {
+        let held = Held { output: output.index(), tx: output.tx().index(), hops, mark };
+        self.hold(held, self.hot.value(output.index().at()), output.is_unspendable());
     }
 
     /// Carries taint through a transaction. `taken` are its tainted inputs with their place among the inputs, ascending.
@@ -227,7 +236,7 @@ impl<'r, 'c, F: Flat, S: Stop + ?Sized> Run<'r, 'c, F, S> {
     }
 
     /// Books a mark and takes it back.
-    fn book(&mut self, mark: F::Mark, value: u64, column: impl Fn(&mut Ledger) -> &mut super::Sums) {
+    fn book(&mut self, mark: F::Mark, value: u64, column: impl Fn(&mut Ledger) -> &mut Sums) {
         let sums = column(&mut self.ledger);
         sums.total += self.flat.amount(mark, value);
         self.flat.by_source(mark, value, &mut |source, amount| sums.by_source[source.at()] += amount);

@@ -1,0 +1,284 @@
+//! A run that goes on as blocks come: saved between blocks, continued, and wound back where the chain was reorganised.
+//!
+//! A watch list is a propagation continued. What a watch finds equals what one run over the whole chain finds, block for block, whatever the steps.
+
+use std::collections::HashSet;
+use std::io::{Read, Write};
+
+use bitcoin::hashes::{Hash, sha256};
+use bitcoin::{Amount, BlockHash, OutPoint, Txid};
+use serde::{Deserialize, Serialize};
+
+use super::reach::{self, Reach, State};
+use super::{Options, Reason, Seed, Stop};
+use crate::chain::{Spent, View};
+use crate::error::{Error, SpecError};
+use crate::id::BlockHeight;
+use crate::taint::Rule;
+
+/// A propagation as of a block, that can be saved and continued.
+///
+/// It remembers where it stood after each of its last steps; a reorganisation winds it back to the last of them that is still in the chain, and to the
+/// start where none is. The chain must have block headers, because the hash of a block is what tells two chains apart.
+///
+/// # Examples
+///
+/// See [`Watch::start`].
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Watch {
+    rule: Rule,
+    options: Options,
+    stop: String,
+    seeds: Vec<(Txid, u32, String)>,
+    points: Vec<Point>,
+}
+
+/// Where the run stood after a block.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Point {
+    height: BlockHeight,
+    hash: BlockHash,
+    state: State,
+}
+
+/// How many steps back are remembered.
+const POINTS_MAX: usize = 8;
+
+/// The first line of a saved watch; the second is the SHA-256 of everything after it.
+const MAGIC: &str = "fundtrace watch 1\n";
+
+/// Something that happened since the last step.
+///
+/// # Examples
+///
+/// See [`Watch::advance`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Alert {
+    /// The output it happened at.
+    pub outpoint: OutPoint,
+    /// How much of it is tainted, over all sources.
+    pub amount: Amount,
+    /// What happened.
+    pub event: Event,
+}
+
+/// What happened at a tainted output.
+///
+/// # Examples
+///
+/// See [`Watch::advance`].
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// It is not in the chain any more: the block it was in was reorganised away.
+    Undone,
+    /// This transaction spends it.
+    Moved(Txid),
+    /// Taint has come to it, and ends there for this reason as things stand.
+    Arrived(Reason),
+}
+
+/// A step of a watch.
+///
+/// # Examples
+///
+/// See [`Watch::advance`].
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Progress<'c> {
+    /// Where taint ends now: what one run over the view would find.
+    pub reach: Reach<'c>,
+    /// What is new since the last step: what was undone, what moved, what arrived; each in chain order.
+    pub alerts: Vec<Alert>,
+    /// The height from which the run went on; `None` where it began anew.
+    pub resumed_from: Option<BlockHeight>,
+}
+
+impl Watch {
+    /// Runs up to the end of a view, and remembers where it stands.
+    ///
+    /// # Errors
+    ///
+    /// When the view has no block header at its tip ([`Error::is_spec`]).
+    ///
+    /// # Panics
+    ///
+    /// As [`reach()`](super::reach()).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fundtrace::{ChainBuilder, taint::Rule, trace::{Options, Watch, stop}};
+    /// let chain = ChainBuilder::new().finish()?;
+    /// // A chain without blocks cannot be watched.
+    /// let refused = Watch::start(chain.view(), &[], Rule::Fifo, &stop::never(), &Options::default());
+    /// assert!(refused.unwrap_err().is_spec());
+    /// # Ok::<(), fundtrace::Error>(())
+    /// ```
+    pub fn start<'c, S: Stop + ?Sized>(
+        view: View<'c>,
+        seeds: &[Seed],
+        rule: Rule,
+        stop: &S,
+        options: &Options,
+    ) -> Result<(Self, Reach<'c>), Error> {
+        let named = |seed: &Seed| {
+            let OutPoint { txid, vout } = view.unbounded().output(seed.output).outpoint();
+            (txid, vout, seed.label.clone())
+        };
+        let seeds = seeds.iter().map(named).collect();
+        let mut watch = Self { rule, options: *options, stop: stop.describe(), seeds, points: Vec::new() };
+        let progress = watch.advance(view, stop)?;
+        Ok((watch, progress.reach))
+    }
+
+    /// Goes on to the end of a view: of the same chain with more blocks, or of one that was reorganised.
+    ///
+    /// # Errors
+    ///
+    /// When the view has no block header at its tip, or the stop is not the one that the watch began with ([`Error::is_spec`]); nothing
+    /// changes then.
+    ///
+    /// # Complexity
+    ///
+    /// What the new blocks' taint costs, and a look-up for every output that holds taint.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # fn poll(watch: &mut fundtrace::trace::Watch, chain: &fundtrace::Chain) -> Result<(), fundtrace::Error> {
+    /// use fundtrace::trace::{Event, stop};
+    /// let progress = watch.advance(chain.view(), &stop::never())?;
+    /// assert!(progress.reach.balance().adds_up());
+    /// let moved = progress.alerts.iter().filter(|alert| matches!(alert.event, Event::Moved(_)));
+    /// # drop(moved); Ok(())
+    /// # }
+    /// ```
+    pub fn advance<'c, S: Stop + ?Sized>(&mut self, view: View<'c>, stop: &S) -> Result<Progress<'c>, Error> {
+        if stop.describe() != self.stop {
+            return Err(wrong(format!("it stops by {:?}, not by {:?}", self.stop, stop.describe())));
+        }
+        let tip = view.tip().and_then(|height| Some((height, view.header(height)?.block_hash())));
+        let (height, hash) =
+            tip.ok_or_else(|| wrong("the chain has no block header at its tip; use a store of blocks"))?;
+        let before = self.points.last().map(|point| point.state.clone());
+        let kept = self.points.iter().rposition(|point| point.is_in(view)).map_or(0, |at| at + 1);
+        self.points.truncate(kept);
+        let labels: Vec<&str> = self.seeds.iter().map(|(.., label)| label.as_str()).collect();
+        let find = |(txid, vout, label): &(Txid, u32, String)| {
+            let output = view.unbounded().output_at(OutPoint::new(*txid, *vout))?;
+            Some(output.seed(label.as_str()))
+        };
+        let seeds: Vec<Seed> = self.seeds.iter().filter_map(find).collect();
+        let from = self.points.last();
+        let resumed_from = from.map(|point| point.height);
+        let state = from.map(|point| &point.state);
+        let (reach, state) = reach::resume(view, &labels, &seeds, self.rule, stop, &self.options, state);
+        let alerts = before.map_or(Vec::new(), |before| alerts(&before, &reach));
+        if resumed_from == Some(height) {
+            self.points.pop();
+        }
+        self.points.push(Point { height, hash, state });
+        let surplus = self.points.len().saturating_sub(POINTS_MAX);
+        self.points.drain(..surplus);
+        Ok(Progress { reach, alerts, resumed_from })
+    }
+
+    /// Returns the height that it has come to, and the hash of the block there.
+    pub fn tip(&self) -> Option<(BlockHeight, BlockHash)> {
+        self.points.last().map(|point| (point.height, point.hash))
+    }
+
+    /// Returns the rule.
+    pub fn rule(&self) -> Rule {
+        self.rule
+    }
+
+    /// Returns what its stop rules are, as they describe themselves: `advance` wants the same.
+    pub fn stop(&self) -> &str {
+        &self.stop
+    }
+
+    /// Saves it: a line with the version, a line with the SHA-256 of the rest, and the rest as JSON.
+    ///
+    /// # Errors
+    ///
+    /// When writing fails ([`Error::is_io`]).
+    pub fn write_to(&self, mut out: impl Write) -> Result<(), Error> {
+        let body = serde_json::to_vec(self).map_err(|error| wrong(error.to_string()))?;
+        out.write_all(format!("{MAGIC}{}\n", sha256::Hash::hash(&body)).as_bytes())?;
+        Ok(out.write_all(&body)?)
+    }
+
+    /// Reads a saved watch.
+    ///
+    /// # Errors
+    ///
+    /// When reading fails ([`Error::is_io`]), or the bytes are none, of another version, or damaged ([`Error::is_spec`]).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fundtrace::trace::Watch;
+    /// assert!(Watch::read(b"fundtrace watch 2\n".as_slice()).unwrap_err().is_spec());
+    /// ```
+    pub fn read(mut from: impl Read) -> Result<Self, Error> {
+        let mut bytes = Vec::new();
+        from.read_to_end(&mut bytes)?;
+        let rest = bytes.strip_prefix(MAGIC.as_bytes());
+        let rest = rest
+            .ok_or_else(|| wrong("this is no saved watch, or one of another version; this program reads version 1"))?;
+        let cut = || wrong("the saved watch is damaged: its hash is not that of its content");
+        let (hash, body) = rest.split_at_checked(64).ok_or_else(cut)?;
+        let body = body.strip_prefix(b"\n").ok_or_else(cut)?;
+        if hash != sha256::Hash::hash(body).to_string().as_bytes() {
+            return Err(cut());
+        }
+        let watch: Self = serde_json::from_slice(body).map_err(|error| wrong(error.to_string()))?;
+        let labels: HashSet<&str> = watch.seeds.iter().map(|(.., label)| label.as_str()).collect();
+        if !watch.points.iter().all(|point| point.state.fits(labels.len())) {
+            return Err(wrong("the saved watch names a source that it does not have"));
+        }
+        Ok(watch)
+    }
+}
+
+impl Point {
+    /// True when the block is in the view, with every output that the state names.
+    fn is_in(&self, view: View<'_>) -> bool {
+        let there = view.header(self.height).is_some_and(|header| header.block_hash() == self.hash);
+        there && self.state.outpoints().all(|outpoint| view.output_at(outpoint).is_some())
+    }
+}
+
+/// What is different from a state.
+fn alerts(before: &State, now: &Reach<'_>) -> Vec<Alert> {
+    let view = now.view();
+    let known: HashSet<OutPoint> = before.outpoints().collect();
+    let (mut undone, mut moved) = (Vec::new(), Vec::new());
+    for (outpoint, amount) in before.held(now.policy().conserving) {
+        let Some(output) = view.output_at(outpoint) else {
+            undone.push(Alert { outpoint, amount: amount.unwrap_or_default(), event: Event::Undone });
+            continue;
+        };
+        if let Spent::By(spender) = output.spent() {
+            let amount = amount.or(output.value()).unwrap_or_default();
+            moved.push((output.index(), Alert { outpoint, amount, event: Event::Moved(view.tx(spender).txid()) }));
+        }
+    }
+    undone.sort_unstable_by_key(|alert| alert.outpoint);
+    moved.sort_unstable_by_key(|(index, _)| *index);
+    let arrived = now.ends().filter_map(|end| {
+        let outpoint = view.output(end.output).outpoint();
+        let event = Event::Arrived(end.reason.clone());
+        (!known.contains(&outpoint)).then_some(Alert { outpoint, amount: end.amount, event })
+    });
+    undone.into_iter().chain(moved.into_iter().map(|(_, alert)| alert)).chain(arrived).collect()
+}
+
+fn wrong(what: impl Into<String>) -> Error {
+    SpecError::Watch { what: what.into() }.into()
+}

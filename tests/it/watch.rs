@@ -1,0 +1,172 @@
+//! A run continued block by block is the run in one piece, also across reorganisations, a save and a load.
+
+use std::collections::HashSet;
+
+use fundtrace::bitcoin::{self, Amount, Network, Transaction, TxMerkleNode, block::Header};
+use fundtrace::chain::{NewTx, Writer};
+use fundtrace::simulate::{Mined, World, WorldSpec};
+use fundtrace::spec::Rule;
+use fundtrace::trace::{self, CoinbaseOrder, Event, Fees, Options, Reach, Reason, Seed, Watch, stop};
+use fundtrace::{Chain, View};
+
+/// The first blocks of a world; after them, blocks with every second of the transactions that they can have, under headers of their own.
+fn store(blocks: &[Mined], whole: usize, forked: usize) -> Chain {
+    let mut writer = Writer::new(Network::Regtest, &std::env::temp_dir());
+    let mut there = HashSet::new();
+    for block in &blocks[..whole] {
+        there.extend(block.block().txdata.iter().map(Transaction::compute_txid));
+        writer.block(block.height(), block.block().header, block.records()).unwrap();
+    }
+    let mut below = blocks[whole - 1].block().block_hash();
+    for block in &blocks[whole..whole + forked] {
+        let mut txs = Vec::new();
+        for (at, tx) in block.block().txdata.iter().enumerate() {
+            let mut tx = tx.clone();
+            if at == 0 {
+                // It claims less than it could.
+                tx.output.truncate(1);
+                tx.output[0].value = Amount::from_sat(1_000_000_000);
+            } else if at % 2 == 0 || !tx.input.iter().all(|input| there.contains(&input.previous_output.txid)) {
+                continue;
+            }
+            there.insert(tx.compute_txid());
+            txs.push(tx);
+        }
+        let merkle_root = bitcoin::merkle_tree::calculate_root(txs.iter().map(|tx| tx.compute_txid().to_raw_hash()));
+        let header = Header {
+            prev_blockhash: below,
+            merkle_root: TxMerkleNode::from_raw_hash(merkle_root.unwrap()),
+            ..block.block().header
+        };
+        writer.block(block.height(), header, txs.iter().map(NewTx::from_transaction)).unwrap();
+        below = header.block_hash();
+    }
+    let mut store = Vec::new();
+    writer.finish().unwrap().write_to(&mut store).unwrap();
+    Chain::from_bytes(store).unwrap()
+}
+
+/// Some early outputs, under three labels.
+fn seeds(view: View<'_>) -> Vec<Seed> {
+    let spends = view.txs().filter(|tx| !tx.is_coinbase()).step_by(40).take(12);
+    spends.enumerate().map(|(at, tx)| tx.outputs().next().unwrap().seed(format!("source {}", at % 3))).collect()
+}
+
+/// The same seed in another chain.
+fn in_chain(seed: &Seed, view: View<'_>, chain: &Chain) -> Seed {
+    let outpoint = view.output(seed.output).outpoint();
+    chain.view().output_at(outpoint).unwrap().seed(seed.label.clone())
+}
+
+fn facts(reach: &Reach<'_>) -> String {
+    let ends: Vec<_> = reach
+        .ends()
+        .map(|end| {
+            (
+                reach.view().output(end.output).outpoint(),
+                end.hops,
+                end.amount,
+                end.reason,
+                end.by_source.iter().collect::<Vec<_>>(),
+            )
+        })
+        .collect();
+    format!("{ends:?} {:?} {:?} {}", reach.balance(), reach.balances(), reach.transactions())
+}
+
+fn saved(watch: &Watch) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    watch.write_to(&mut bytes).unwrap();
+    bytes
+}
+
+#[test]
+fn a_run_in_steps_is_the_run_in_one_piece() {
+    let blocks: Vec<Mined> = World::new(WorldSpec::new(3_000), 5).collect();
+    let chain = store(&blocks, blocks.len(), 0);
+    let tip = chain.view().tip().unwrap().to_u32();
+    // The fork leaves the chain in the middle; what it has seen there is wound back.
+    let middle = blocks.len() / 2;
+    let fork = store(&blocks, middle, 5);
+    let to_miner = Options::default().fees(Fees::Coinbase);
+    for options in [Options::default(), to_miner, to_miner.coinbase_order(CoinbaseOrder::FeesFirst)] {
+        for rule in Rule::ALL {
+            let stop = stop::hops(40);
+            let first = chain.as_of(fundtrace::BlockHeight::from_u32(tip / 3));
+            let seeds = seeds(chain.view());
+            let (mut watch, reach) = Watch::start(first, &seeds, rule, &stop, &options).unwrap();
+            assert_eq!(facts(&reach), facts(&trace::reach(first, &seeds, rule, &stop, &options)));
+            let steps = [
+                (&fork, None),
+                (&chain, Some(tip * 3 / 5)),
+                (&fork, None),
+                (&chain, Some(tip / 4)),
+                (&chain, Some(tip)),
+            ];
+            for (chain, height) in steps {
+                let view = height.map_or(chain.view(), |height| chain.as_of(fundtrace::BlockHeight::from_u32(height)));
+                watch = Watch::read(saved(&watch).as_slice()).unwrap();
+                let progress = watch.advance(view, &stop).unwrap();
+                let here: Vec<Seed> = seeds.iter().map(|seed| in_chain(seed, first, chain)).collect();
+                assert_eq!(facts(&progress.reach), facts(&trace::reach(view, &here, rule, &stop, &options)), "{rule}");
+                assert_eq!(watch.tip().map(|(height, _)| height), view.tip());
+            }
+        }
+    }
+}
+
+#[test]
+fn alerts_say_what_moved_arrived_and_was_undone() {
+    let blocks: Vec<Mined> = World::new(WorldSpec::new(3_000), 5).collect();
+    let chain = store(&blocks, blocks.len(), 0);
+    let view = chain.view();
+    // An output that is spent some blocks after it was made.
+    let apart = |output: &fundtrace::chain::Output<'_>| {
+        let made = output.tx().height()?;
+        output.spender()?.height().filter(|spent| spent.to_u32() > made.to_u32() + 3)
+    };
+    let coins = || view.txs().filter(|tx| !tx.is_coinbase()).flat_map(|tx| tx.outputs());
+    let coin = coins().find(|output| apart(output).is_some()).unwrap();
+    let spender = coin.spender().unwrap();
+    let before = chain.as_of(fundtrace::BlockHeight::from_u32(apart(&coin).unwrap().to_u32() - 1));
+    let after = chain.as_of(apart(&coin).unwrap());
+    let (mut watch, reach) =
+        Watch::start(before, &[coin.seed("coin")], Rule::Fifo, &stop::never(), &Options::default()).unwrap();
+    assert_eq!(reach.ends().count(), 1);
+    let progress = watch.advance(after, &stop::never()).unwrap();
+    assert_eq!(progress.resumed_from, before.tip());
+    assert_eq!(progress.alerts[0].event, Event::Moved(spender.txid()));
+    assert_eq!((progress.alerts[0].outpoint, Some(progress.alerts[0].amount)), (coin.outpoint(), coin.value()));
+    assert!(progress.alerts.len() > 1);
+    assert!(progress.alerts[1..].iter().all(|alert| alert.event == Event::Arrived(Reason::Unspent)));
+    let arrived: Vec<_> = progress.alerts[1..].iter().map(|alert| alert.outpoint).collect();
+    // The block is gone again.
+    let progress = watch.advance(before, &stop::never()).unwrap();
+    let (undone, rest): (Vec<_>, Vec<_>) = progress.alerts.iter().partition(|alert| alert.event == Event::Undone);
+    let mut undone: Vec<_> = undone.iter().map(|alert| alert.outpoint).collect();
+    undone.retain(|outpoint| arrived.contains(outpoint));
+    assert_eq!(undone.len(), arrived.len());
+    assert_eq!(rest.len(), 1);
+    assert_eq!((rest[0].outpoint, &rest[0].event), (coin.outpoint(), &Event::Arrived(Reason::Unspent)));
+    assert_eq!(
+        facts(&progress.reach),
+        facts(&trace::reach(before, &[coin.seed("coin")], Rule::Fifo, &stop::never(), &Options::default()))
+    );
+}
+
+#[test]
+fn a_damaged_file_is_refused() {
+    let blocks: Vec<Mined> = World::new(WorldSpec::new(500), 5).collect();
+    let chain = store(&blocks, blocks.len(), 0);
+    let seeds = seeds(chain.view());
+    let (mut watch, _) = Watch::start(chain.view(), &seeds, Rule::Lifo, &stop::never(), &Options::default()).unwrap();
+    let bytes = saved(&watch);
+    assert!(Watch::read(bytes.as_slice()).unwrap() == watch);
+    for at in (0..bytes.len()).step_by(97).chain([0, 16, 17, 80, 81, 82, bytes.len() - 1]) {
+        let mut broken = bytes.clone();
+        broken[at] ^= 1;
+        assert!(Watch::read(broken.as_slice()).unwrap_err().is_spec(), "byte {at}");
+        assert!(Watch::read(&bytes[..at]).unwrap_err().is_spec(), "cut at {at}");
+    }
+    assert!(watch.advance(chain.view(), &stop::hops(2)).unwrap_err().is_spec());
+}
