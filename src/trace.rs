@@ -8,6 +8,7 @@
 //! a hop into a coinbase counts one.
 
 mod balance;
+mod bounds;
 mod coinbase;
 mod evidence;
 mod forward;
@@ -22,6 +23,7 @@ pub mod stop;
 mod watch;
 
 pub use balance::Balance;
+pub use bounds::{Bound, BoundLimits, Most, Place, bounds};
 pub use forward::forward;
 pub use graph::{Carry, Via};
 pub use lead::{Lead, Leads};

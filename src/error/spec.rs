@@ -20,6 +20,8 @@ pub(crate) enum SpecError {
     Unknown { what: &'static str, given: String, known: String },
     #[error("heights {given:?}: {what}; write FROM-TO (both included)")]
     Heights { given: String, what: String },
+    #[error("bounds stand on a trace under poison, which touches all that any rule can; this one is under {given}")]
+    NotPoison { given: &'static str },
     #[error("watch: {what}")]
     Watch { what: String },
     #[error("tag {address:?} is not an address")]
