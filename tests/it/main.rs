@@ -15,6 +15,7 @@ mod model;
 mod oracle;
 mod random;
 mod reference;
+mod routes;
 mod scenarios;
 mod sources;
 mod store;
