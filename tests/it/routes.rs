@@ -12,7 +12,9 @@ use fundtrace::trace::{self, ConnectLimit, ConnectLimits, Connection, Fees, Opti
 use fundtrace::{BlockHeight, Chain, OutputIndex, TxIndex, View};
 use proptest::prelude::*;
 
-use crate::mini::{Mini, StopRow, follow, height, name_of, name_of_outpoint, outpoint, sat, script, seed};
+use crate::mini::{
+    In, Mini, Out, Row, StopRow, follow, height, name_of, name_of_outpoint, outpoint, sat, script, seed,
+};
 use crate::random::{Case, FIRST, case};
 
 const ORDERS: [Order; 4] = [Order::FewestHops, Order::Widest, Order::LeastMixing, Order::Earliest];
@@ -183,6 +185,15 @@ fn check(trace: &Trace<'_>, to: &[OutputIndex], options: RouteOptions) -> Option
     let vias: Vec<Vec<Via>> =
         found.routes.iter().map(|route| route.steps.iter().map(|step| step.via).collect()).collect();
     assert_eq!(found.more, expected.len() > options.routes_max);
+    if let (Order::LeastMixing, Some(best)) = (options.order, found.routes.first()) {
+        // By the products themselves; equal ones can come out a little apart.
+        let product = |shares: Vec<Share>| {
+            shares.iter().map(|share| share.part.to_sat() as f64 / share.whole.to_sat().max(1) as f64).product::<f64>()
+        };
+        let shares = |route: &Vec<Via>| route[..route.len() - 1].iter().map(|via| plain.share(*via)).collect();
+        let greatest = expected.iter().map(|route| product(shares(route))).fold(0.0, f64::max);
+        assert!(product(best.shares().collect()) >= greatest * (1.0 - 1e-7));
+    }
     let fee = expected.iter().flatten().any(|via| matches!(via, Via::Fee(_)));
     let all = expected.len();
     expected.truncate(options.routes_max);
@@ -204,6 +215,38 @@ fn outputs(view: View<'_>) -> Vec<OutputIndex> {
     view.stubs().chain(view.txs()).flat_map(|tx| tx.outputs().map(|output| output.index())).collect()
 }
 
+/// A chain in which nearly everything is connected: each transaction spends two or three of the newest outputs.
+fn web() -> impl Strategy<Value = Case> {
+    prop::collection::vec(any::<u64>(), 20..80).prop_map(|tape| {
+        let mut tape = tape.into_iter();
+        let mut below = |end: usize| usize::try_from(tape.next().unwrap_or(0) % end as u64).unwrap();
+        let mut coins: Vec<In> = Vec::new();
+        let mut rows = Vec::new();
+        for (n, at) in (0..12_usize).zip(0_u32..) {
+            let name = format!("{}{n}", ["a", "m", "z"][below(3)]);
+            let row_height = (below(9) > 0).then_some(FIRST + at / 3);
+            let mut row = Row { name, height: row_height, position: None, inputs: Vec::new(), outputs: Vec::new() };
+            for vout in 0..1 + u32::try_from(below(3)).unwrap() {
+                let stub = In { of: format!("S{n}"), vout, value: Some(20), script: None };
+                let newest = coins.len() - coins.len().min(7);
+                let coin = (coins.len() > newest).then(|| newest + below(coins.len() - newest));
+                row.inputs.push(coin.map_or(stub, |coin| coins.remove(coin)));
+            }
+            let mut left: u64 = row.inputs.iter().filter_map(|input| input.value).sum();
+            for vout in 0..1 + u32::try_from(below(4)).unwrap() {
+                let value = left.min(below(20) as u64);
+                left -= value;
+                row.outputs.push(Out::of(value));
+                coins.push(In { of: row.name.clone(), vout, value: Some(value), script: None });
+            }
+            rows.push(row);
+        }
+        let mini = Mini::of(rows).network(fundtrace::bitcoin::Network::Regtest);
+        let seeds = vec!["S0:0=A".into()];
+        Case { mini, seeds, options: Options::default(), stops: Vec::new(), tip: FIRST + 3, spare: 0 }
+    })
+}
+
 fn config(cases: u32) -> ProptestConfig {
     ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
 }
@@ -213,7 +256,7 @@ proptest! {
 
     #[test]
     fn the_best_routes_are_the_best_of_all(
-        case in case(false), picks in prop::collection::vec(any::<u64>(), 1..4), max in 0_usize..8, least in 0_u64..12,
+        case in prop_oneof![case(false), web()], picks in prop::collection::vec(any::<u64>(), 1..4), max in 0_usize..8, least in 0_u64..12,
     ) {
         let chain = case.chain();
         let to = pick(&outputs(chain.view()), &picks);
@@ -229,7 +272,7 @@ proptest! {
     }
 
     #[test]
-    fn the_shortest_route_has_the_hops_of_the_touch(case in case(false)) {
+    fn the_shortest_route_has_the_hops_of_the_touch(case in prop_oneof![case(false), web()]) {
         let chain = case.chain();
         let trace = run(&case, &chain, &Poison);
         for touch in trace.touched() {
@@ -397,7 +440,7 @@ proptest! {
     #![proptest_config(config(512))]
 
     #[test]
-    fn connections_are_those_of_a_plain_pass(case in case(false), asked in asked()) {
+    fn connections_are_those_of_a_plain_pass(case in prop_oneof![case(false), web()], asked in asked()) {
         check_connect(&case, &asked);
     }
 }
@@ -408,7 +451,7 @@ fn random_connections_are_worth_finding() {
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let (mut none, mut long, mut longer_for_tags) = (0, 0, 0);
     for _ in 0..1024 {
-        let case = case(false).new_tree(&mut runner).unwrap().current();
+        let case = web().new_tree(&mut runner).unwrap().current();
         let mut asked = asked().new_tree(&mut runner).unwrap().current();
         let found = check_connect(&case, &asked);
         let tagged = std::mem::take(&mut asked.2);
@@ -512,7 +555,7 @@ fn a_route_goes_through_a_fee_and_starts_anew_at_a_seed() {
         p @4050.1: s:0=9 -> 6
         q @4051.1: cb:0 p:0 -> 46
         r @4052.1: q:0 -> 46";
-    let chain = Mini::new(text).network(fundtrace::bitcoin::Network::Regtest).complete(4050, 4050).chain();
+    let chain = Mini::new(text).network(fundtrace::bitcoin::Network::Regtest).chain();
     let view = chain.view();
     let options = Options::default().fees(Fees::Coinbase);
     let trace = |seeds: &[&str]| {
