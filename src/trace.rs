@@ -2,7 +2,8 @@
 //!
 //! [`forward`] returns a [`Trace`]: every end with its reason and amount, the fees, what was burned and displaced, and the balance
 //! sheet that ties them to the seeds. [`Trace::paths`] explains an end, [`Trace::leads`] ranks them, and [`Trace::missing`] says what to
-//! fetch to get further.
+//! fetch to get further. [`Trace::routes`] finds the widest, shortest, earliest and least mixed ways to an output, and [`connect`] any
+//! way between two sets of outputs, with no trace and no rule.
 //!
 //! Hops: a seed has 0; another output has one more than the least of its transaction's tainted inputs that were carried on;
 //! a hop into a coinbase counts one.
@@ -10,6 +11,7 @@
 mod balance;
 mod bounds;
 mod coinbase;
+mod connect;
 mod evidence;
 mod forward;
 mod graph;
@@ -18,12 +20,14 @@ mod missing;
 mod path;
 mod reach;
 mod reason;
+pub mod route;
 mod seed;
 pub mod stop;
 mod watch;
 
 pub use balance::Balance;
 pub use bounds::{Bound, BoundLimits, Most, Place, bounds};
+pub use connect::{ConnectLimit, ConnectLimits, Connection, Link, connect};
 pub use forward::forward;
 pub use graph::{Carry, Via};
 pub use lead::{Lead, Leads};

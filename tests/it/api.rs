@@ -18,10 +18,12 @@ use fundtrace::tag::{Tag, Tags};
 use fundtrace::taint::{
     Fifo, Haircut, Juniority, Lifo, Lot, Origin, Part, Poison, Poisoned, Runs, Seniority, Shares, Taint, Tiho,
 };
+use fundtrace::trace::route::{Order, Route, RouteOptions, RouteStep, Routes, Share, Width};
 use fundtrace::trace::stop::{AsOf, Below, Budget, Hops, Never, Or, Stop, Tagged, When};
 use fundtrace::trace::{
-    Balance, Burned, Carry, CoinbaseOrder, Displaced, End, FeeTaint, Fees, Lead, Leads, Missing, Options, Overlap,
-    Path, PathLimit, PathLimits, PathStep, Paths, Policy, Reason, Seed, Seeded, Touch, Trace, Via, Visit,
+    Balance, Burned, Carry, CoinbaseOrder, ConnectLimit, ConnectLimits, Connection, Displaced, End, FeeTaint, Fees,
+    Lead, Leads, Link, Missing, Options, Overlap, Path, PathLimit, PathLimits, PathStep, Paths, Policy, Reason, Seed,
+    Seeded, Touch, Trace, Via, Visit,
 };
 use fundtrace::truth::{
     Account, Entity, EntityKind, Exit, Handover, Kind, OutputTruth, Role, Row, Stolen, Theft, Truth, TxTruth,
@@ -45,6 +47,8 @@ fn public_types_are_debug_send_and_sync() {
     plain::<(Balance, Burned, Carry, CoinbaseOrder, Displaced, End, FeeTaint, Fees, Lead, Leads, Missing)>();
     plain::<(Options, Overlap, Path, PathLimit, PathLimits, PathStep, Paths, Policy, Reason, Seed)>();
     plain::<(Seeded, Touch, Trace<'_>, Via, Visit<'_>)>();
+    plain::<(ConnectLimit, ConnectLimits, Connection, Link)>();
+    plain::<(Order, Route, RouteOptions, RouteStep, Routes, Share, Width)>();
     plain::<(Case, Place, ResolvedSeed, Rule, SeedEntry, SeedSpec, TagEntry)>();
     plain::<(EntityIndex, TheftIndex, Truth, Row, Entity, EntityKind, Account, Theft, TxTruth, OutputTruth, Exit)>();
     plain::<(Handover, Kind, Role, Stolen)>();

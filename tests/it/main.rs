@@ -3,6 +3,7 @@
 mod api;
 mod architecture;
 mod blocks;
+mod bounds;
 #[cfg(feature = "cli")]
 mod cli;
 mod eval;
@@ -16,6 +17,7 @@ mod oracle;
 mod random;
 mod reach;
 mod reference;
+mod routes;
 mod scenarios;
 mod sources;
 mod store;

@@ -1,0 +1,98 @@
+//! Bounds: every conserving rule's answer lies within them.
+
+use fundtrace::bitcoin::Amount;
+use fundtrace::spec::Rule;
+use fundtrace::taint::{Fifo, Poison};
+use fundtrace::trace::{self, Bound, BoundLimits, Most, Place, Trace, stop};
+use proptest::prelude::*;
+
+use crate::mini::{self, Mini};
+use crate::random::case;
+
+fn held(trace: &Trace<'_>, place: &Place) -> Amount {
+    trace.ends().iter().filter(|end| place.outputs.contains(&end.output)).map(|end| end.amount).sum()
+}
+
+fn check(bound: &Bound, found: Amount, rule: Rule) -> Result<(), TestCaseError> {
+    prop_assert!(bound.least.unwrap() <= found, "{rule}: {found} is less: {bound}");
+    if let Most::Sat(most) = bound.most {
+        prop_assert!(bound.least.unwrap() <= most);
+        prop_assert!(found <= most, "{rule}: {found} is more: {bound}");
+    }
+    prop_assert_ne!(bound.most, Most::GaveUp);
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_rule_lies_within(case in case(false), bits in any::<u64>()) {
+        let chain = case.chain();
+        let (view, seeds) = (chain.view(), case.seeds(chain.view()));
+        // Without stops: those that look at amounts look at poison's, and then rules end at different outputs.
+        let poison = trace::forward(view, &seeds, &Poison, &stop::never(), &case.options);
+        let ends: Vec<_> = poison.ends().iter().map(|end| end.output).collect();
+        let some = ends.iter().enumerate().filter(|(at, _)| bits >> (at % 64) & 1 == 1).map(|(_, end)| *end);
+        let mut places = vec![Place::new("some", some), Place::new("all", ends.iter().copied())];
+        places.extend(ends.iter().map(|end| Place::new(end.to_string(), [*end])));
+        let bounds = trace::bounds(&poison, &places, BoundLimits::default()).unwrap();
+        for rule in Rule::ALL.into_iter().filter(|rule| *rule != Rule::Poison) {
+            let found = rule.forward(view, &seeds, &stop::never(), &case.options);
+            for (bound, place) in bounds.iter().zip(&places) {
+                check(bound, held(&found, place), rule)?;
+            }
+        }
+        // Nothing is at no place.
+        let none = trace::bounds(&poison, &[Place::new("none", [])], BoundLimits::default()).unwrap();
+        prop_assert_eq!(none[0].least, Some(Amount::ZERO));
+    }
+}
+
+fn of(chain: &str, seeds: &[&str], places: &[&[&str]]) -> Vec<String> {
+    let chain = Mini::new(chain).chain();
+    let trace = mini::follow(chain.view(), seeds, &Poison);
+    let output = |name: &&str| chain.view().output_at(mini::outpoint(name)).unwrap().index();
+    let places: Vec<Place> = places.iter().map(|names| Place::new(names.join("+"), names.iter().map(output))).collect();
+    let amount = |bound: &Bound| match bound.most {
+        Most::Sat(most) => format!("{} {}..{}", bound.name, bound.least.unwrap().to_sat(), most.to_sat()),
+        _ => format!("{} {}..", bound.name, bound.least.unwrap().to_sat()),
+    };
+    trace::bounds(&trace, &places, BoundLimits::default()).unwrap().iter().map(amount).collect()
+}
+
+#[test]
+fn bounds_by_hand() {
+    // Five stolen and three others pay 4 and 3 and a fee of 1: four stolen satoshis fit beside the 4, so at least one is in it.
+    let pay = "pay @7: loot:0=5 other:0=3 -> 4!unspent 3!unspent";
+    assert_eq!(
+        of(pay, &["loot:0"], &[&["pay:0"], &["pay:1"], &["pay:0", "pay:1"]]),
+        ["pay:0 1..4", "pay:1 0..3", "pay:0+pay:1 4..5"]
+    );
+    // Through a second transaction: the 4 goes on beside 6 others into 9 and 1.
+    let chain = "pay @7: loot:0=5 other:0=3 -> 4 3!unspent\nmix @8: pay:0 more:0=6 -> 9!unspent 1!unspent";
+    assert_eq!(of(chain, &["loot:0"], &[&["mix:0"], &["mix:1"]]), ["mix:0 0..4", "mix:1 0..1"]);
+    // A seed on the way displaces what arrives and brings its own value.
+    let again = of(chain, &["loot:0", "pay:0"], &[&["mix:0"]]);
+    assert_eq!(again, ["mix:0 3..4"]);
+}
+
+#[test]
+fn what_is_refused_and_what_is_void() {
+    let chain = Mini::new("pay @7: loot:0=5 other:0=3 -> 4 3!unspent").chain();
+    let poison = mini::follow(chain.view(), &["loot:0"], &Poison);
+    let place = || [Place::new("all", poison.ends().iter().map(|end| end.output))];
+    let bound = &trace::bounds(&poison, &place(), BoundLimits::default()).unwrap()[0];
+    assert_eq!((bound.least, bound.most), (Some(mini::sat(4)), Most::Void));
+    assert!(
+        bound.to_string().starts_with("under every rule that conserves value transaction by transaction, on these")
+    );
+    let fifo = mini::follow(chain.view(), &["loot:0"], &Fifo);
+    assert!(trace::bounds(&fifo, &place(), BoundLimits::default()).unwrap_err().is_spec());
+    let mut limits = BoundLimits::default();
+    limits.edges_max = 2;
+    assert_eq!(trace::bounds(&poison, &place(), limits).unwrap()[0].least, None);
+    limits = BoundLimits::default();
+    limits.work_max = 3;
+    assert_eq!(trace::bounds(&poison, &place(), limits).unwrap()[0].least, None);
+}
