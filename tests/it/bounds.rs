@@ -96,3 +96,34 @@ fn what_is_refused_and_what_is_void() {
     limits.work_max = 3;
     assert_eq!(trace::bounds(&poison, &place(), limits).unwrap()[0].least, None);
 }
+
+/// Every theft of a simulated world, stopped at the services that an analyst would have tagged.
+#[cfg(feature = "simulate")]
+#[test]
+fn simulated_thefts_lie_within() {
+    use fundtrace::eval::Attribution;
+    use fundtrace::simulate::WorldSpec;
+    use fundtrace::trace::Options;
+
+    let (chain, truth) = crate::worlds::known(WorldSpec::new(20_000), 3);
+    let view = chain.view();
+    let tags = Attribution::new(view, &truth, 500, 3);
+    let mut services = 0;
+    for theft in (0..truth.thefts().len()).map(|at| fundtrace::id::TheftIndex::from_u32(u32::try_from(at).unwrap())) {
+        let seeds: Vec<_> =
+            truth.seeds(view, theft).into_iter().map(|(output, _)| view.output(output).seed("loot")).collect();
+        let poison = trace::forward(view, &seeds, &Poison, &tags.stop(), &Options::default());
+        let places = poison.services();
+        assert!(poison.carries().len() < 100_000);
+        let bounds = trace::bounds(&poison, &places, BoundLimits::default()).unwrap();
+        services += bounds.iter().filter(|bound| bound.least.unwrap() > Amount::ZERO).count();
+        for rule in Rule::ALL.into_iter().filter(|rule| *rule != Rule::Poison) {
+            let found = rule.forward(view, &seeds, &tags.stop(), &Options::default());
+            for (bound, place) in bounds.iter().zip(&places) {
+                check(bound, held(&found, place), rule).unwrap();
+            }
+        }
+    }
+    println!("{services} services must have got something");
+    assert!(services > 0);
+}

@@ -128,7 +128,7 @@ fn block_files_read_back_to_the_same_records() {
 }
 
 /// A world with its chain and truth.
-fn known(spec: WorldSpec, seed: u64) -> (Chain, Truth) {
+pub fn known(spec: WorldSpec, seed: u64) -> (Chain, Truth) {
     let mut world = World::new(spec, seed);
     let blocks: Vec<Mined> = (&mut world).collect();
     let chain = store(&blocks);
