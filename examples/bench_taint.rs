@@ -166,11 +166,11 @@ fn small(view: View<'_>, txs: u32) {
         let (time, _) = median(5, || cases.iter().map(run).sum::<u64>());
         println!("  {rule:34} {:>10.2} us each", time.as_secs_f64() * 1e6 / cases.len().max(1) as f64);
     }
-    let jobs: Vec<Job> =
-        cases.iter().cycle().take(10_000).map(|seed| Job::new(vec![seed.clone()], Rule::Fifo)).collect();
+    let job = |seed| Job::new(view, std::slice::from_ref(seed), Rule::Fifo);
+    let jobs: Vec<Job<'_, '_>> = cases.iter().cycle().take(10_000).map(job).collect();
     for threads in [1, 2] {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
-        let run = || spec::reach(view, &jobs, &stop::never(), &Options::default()).len();
+        let run = || spec::reach(&jobs).len();
         let (time, runs) = median(5, || pool.install(run));
         println!("  {runs} cases, {threads} threads {:>24.2} ms", ms(time));
     }

@@ -13,6 +13,7 @@ mod drawing;
 pub mod graphml;
 pub mod json;
 mod manifest;
+mod routes;
 mod spread;
 #[cfg(feature = "table")]
 pub mod table;
@@ -23,7 +24,7 @@ pub use spread::{Arrived, Spread};
 use crate::error::{Error, SpecError};
 use crate::id::OutputIndex;
 use crate::spec::ResolvedSeed;
-use crate::trace::{PathLimits, Trace};
+use crate::trace::{Bound, PathLimits, Trace};
 
 /// Traces of one run, known to belong together.
 ///
@@ -45,6 +46,8 @@ pub struct Report<'t, 'c> {
     given: &'t [ResolvedSeed],
     explain: &'t [OutputIndex],
     limits: PathLimits,
+    bounds: &'t [Bound],
+    routes_to: &'t [OutputIndex],
 }
 
 impl<'t, 'c> Report<'t, 'c> {
@@ -79,7 +82,7 @@ impl<'t, 'c> Report<'t, 'c> {
         if traces.iter().any(|trace| named(trace) > 1) {
             return mixed("two are of rules of one name");
         }
-        Ok(Self { traces, given: &[], explain: &[], limits: PathLimits::default() })
+        Ok(Self { traces, given: &[], explain: &[], limits: PathLimits::default(), bounds: &[], routes_to: &[] })
     }
 
     /// Says how the seeds were written, where they were; otherwise they are listed by output.
@@ -100,6 +103,20 @@ impl<'t, 'c> Report<'t, 'c> {
     #[must_use]
     pub fn paths(mut self, limits: PathLimits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// Adds bounds that hold under any rule, in the formats that hold them (JSON and the table).
+    #[must_use]
+    pub fn bounds(mut self, bounds: &'t [Bound]) -> Self {
+        self.bounds = bounds;
+        self
+    }
+
+    /// Names outputs to which the best routes are wanted, in the formats that hold them (JSON and the table).
+    #[must_use]
+    pub fn routes_to(mut self, outputs: &'t [OutputIndex]) -> Self {
+        self.routes_to = outputs;
         self
     }
 

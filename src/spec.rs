@@ -66,50 +66,73 @@ pub fn run<'c, S: Stop + ?Sized>(
     par::map(rules, |rule| rule.forward(view, seeds, stop, options))
 }
 
-/// One of many runs: what is stolen, and the rule to follow it by.
+/// One of many runs, with terms of its own.
 ///
 /// # Examples
 ///
 /// See [`reach`].
-#[derive(Clone, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub struct Job {
-    /// What is stolen.
-    pub seeds: Vec<Seed>,
-    /// The rule.
-    pub rule: Rule,
+#[derive(Clone, Copy)]
+pub struct Job<'c, 'j> {
+    view: View<'c>,
+    seeds: &'j [Seed],
+    rule: Rule,
+    stop: &'j dyn Stop,
+    options: Options,
 }
 
-impl Job {
-    /// Makes a job.
-    pub fn new(seeds: Vec<Seed>, rule: Rule) -> Self {
-        Self { seeds, rule }
+impl<'c, 'j> Job<'c, 'j> {
+    /// Makes a job that nothing stops, under the default conventions.
+    pub fn new(view: View<'c>, seeds: &'j [Seed], rule: Rule) -> Self {
+        Self { view, seeds, rule, stop: &trace::stop::Never, options: Options::default() }
+    }
+
+    /// Sets when to stop.
+    #[must_use]
+    pub fn stop(mut self, stop: &'j dyn Stop) -> Self {
+        self.stop = stop;
+        self
+    }
+
+    /// Sets the conventions.
+    #[must_use]
+    pub fn options(mut self, options: Options) -> Self {
+        self.options = options;
+        self
     }
 }
 
-/// Runs [`trace::reach`] many times, side by side on the caller's rayon pool; the answers come in the jobs' order.
+impl std::fmt::Debug for Job<'_, '_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Job").field("seeds", &self.seeds).field("rule", &self.rule).finish_non_exhaustive()
+    }
+}
+
+/// Runs [`trace::reach()`] many times, side by side on the caller's rayon pool; the answers come in the jobs' order.
 ///
 /// Runs do not know of each other: a seed of one displaces nothing in another. That is how cases, rules and the sources of a linear rule are
 /// split up exactly. The jobs with the most seeds begin first, so that a long one does not begin last.
 ///
 /// # Panics
 ///
-/// As [`trace::reach`].
+/// As [`trace::reach()`].
 ///
 /// # Examples
 ///
 /// ```
-/// use fundtrace::{ChainBuilder, spec::{self, Job, Rule}, trace::{Options, stop}};
+/// use fundtrace::{ChainBuilder, spec::{self, Job, Rule}};
 /// let chain = ChainBuilder::new().finish()?;
-/// let jobs = [Job::new(Vec::new(), Rule::Fifo), Job::new(Vec::new(), Rule::Lifo)];
-/// let reached = spec::reach(chain.view(), &jobs, &stop::never(), &Options::default());
+/// let jobs = [Rule::Fifo, Rule::Lifo].map(|rule| Job::new(chain.view(), &[], rule));
+/// let reached = spec::reach(&jobs);
 /// assert_eq!(reached[1].policy().name, "lifo");
 /// # Ok::<(), fundtrace::Error>(())
 /// ```
-pub fn reach<'c, S: Stop + ?Sized>(view: View<'c>, jobs: &[Job], stop: &S, options: &Options) -> Vec<Reach<'c>> {
+pub fn reach<'c>(jobs: &[Job<'c, '_>]) -> Vec<Reach<'c>> {
     let mut order: Vec<usize> = (0..jobs.len()).collect();
     order.sort_by_key(|at| std::cmp::Reverse(jobs[*at].seeds.len()));
-    let found = par::map(&order, |at| trace::reach(view, &jobs[*at].seeds, jobs[*at].rule, stop, options));
+    let found = par::map(&order, |at| {
+        let Job { view, seeds, rule, stop, options } = jobs[*at];
+        trace::reach(view, seeds, rule, stop, &options)
+    });
     let mut placed: Vec<_> = order.into_iter().zip(found).collect();
     placed.sort_unstable_by_key(|(at, _)| *at);
     placed.into_iter().map(|(_, reach)| reach).collect()

@@ -21,6 +21,8 @@
 //! | `.ends[].tag` | of a `tagged` end the whole tag: label, category, source; otherwise `null` |
 //! | `spread[]` | for each end the least and the most that any rule run is known to put there, in all and by source |
 //! | `.by_policy` | what each rule puts there, ended or carried on; `null` where a stop cut that rule before it could be seen, and then `.cut` is `true` |
+//! | `bounds[]` | where they were asked for: the `place`, the `least_sat` and `most_sat` that any conserving rule can assign to it (`null` where nothing can be said), and the `sentence` that says so |
+//! | `routes[]` | where they were asked for: the best routes `to` an output on the touched graph in each `order`, step by step; under poison where it was run |
 //! | `paths[]` | the evidence paths that were asked for, the widest first; how much of the taint they explain; and the limit that was hit |
 
 use std::collections::BTreeMap;
@@ -30,12 +32,14 @@ use bitcoin::{Amount, OutPoint, Txid};
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
-use super::{Report, Spread};
+use super::{Report, Spread, routes};
 use crate::error::Error;
 use crate::id::{OutputIndex, SourceIndex};
 use crate::tag::Tag;
 use crate::taint::Part;
-use crate::trace::{Balance, Burned, Carry, Displaced, End, FeeTaint, Missing, Path, PathLimits, Reason, Trace, Via};
+use crate::trace::{
+    Balance, Bound, Burned, Carry, Displaced, End, FeeTaint, Missing, Most, Path, PathLimits, Reason, Trace, Via,
+};
 
 /// Writes the result as one JSON object and a newline.
 ///
@@ -63,6 +67,23 @@ pub fn write(report: &Report<'_, '_>, mut to: impl Write) -> Result<(), Error> {
     Ok(())
 }
 
+#[derive(Serialize)]
+struct BoundRow<'b> {
+    place: &'b str,
+    least_sat: Option<u64>,
+    most_sat: Option<u64>,
+    sentence: String,
+}
+
+fn bound_row(bound: &Bound) -> BoundRow<'_> {
+    let most_sat = match bound.most {
+        Most::Sat(most) => Some(most.to_sat()),
+        _ => None,
+    };
+    let sentence = bound.to_string();
+    BoundRow { place: &bound.name, least_sat: bound.least.map(Amount::to_sat), most_sat, sentence }
+}
+
 struct Document<'r, 't, 'c>(&'r Report<'t, 'c>);
 
 impl Serialize for Document<'_, '_, '_> {
@@ -74,6 +95,8 @@ impl Serialize for Document<'_, '_, '_> {
         map.serialize_entry("manifest", &report.manifest())?;
         map.serialize_entry("runs", &each(report.traces, Run))?;
         map.serialize_entry("spread", &each(&report.spreads(), |spread| spread_row(report.traces, spread)))?;
+        map.serialize_entry("bounds", &each(report.bounds, bound_row))?;
+        map.serialize_entry("routes", &routes::rows(report))?;
         map.serialize_entry("paths", &each(&explained, |(trace, output)| paths_row(trace, *output, report.limits)))?;
         map.end()
     }

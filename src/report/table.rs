@@ -5,12 +5,12 @@ use std::io::Write;
 use bitcoin::Amount;
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 
-use super::{Arrived, Manifest, Report, Spread, visible};
+use super::{Arrived, Manifest, Report, Spread, routes, visible};
 use crate::chain::Counts;
 use crate::error::Error;
 use crate::id::OutputIndex;
 use crate::taint::Origin;
-use crate::trace::{Fees, PathLimits, Paths, Reason, Trace};
+use crate::trace::{Bound, Fees, Most, PathLimits, Paths, Reason, Trace};
 
 /// How many ends are shown; the rest is counted.
 const ENDS_MAX: usize = 40;
@@ -52,6 +52,8 @@ pub fn write(report: &Report<'_, '_>, mut to: impl Write) -> Result<(), Error> {
     } else {
         end_table(traces, &ends, &mut to)?;
     }
+    bounds(report.bounds, &mut to)?;
+    routes_to(report, &mut to)?;
     for output in explain {
         evidence(&traces.iter().collect::<Vec<_>>(), *output, report.limits, &mut to)?;
     }
@@ -60,6 +62,64 @@ pub fn write(report: &Report<'_, '_>, mut to: impl Write) -> Result<(), Error> {
         writeln!(to, "For another output, or under every rule, name it (--explain TXID:VOUT on the command line).")?;
     }
     missing(traces, &mut to)
+}
+
+fn routes_to(report: &Report<'_, '_>, to: &mut impl Write) -> Result<(), Error> {
+    for row in routes::rows(report) {
+        let order = row.order.replace('-', " ");
+        writeln!(to, "\nRoutes to {}, {order} first, on what {} touches", row.to, row.policy)?;
+        if row.routes.is_empty() {
+            writeln!(to, "  none")?;
+        }
+        for route in &row.routes {
+            let (hops, width) = (route.hops, grouped(route.width_sat));
+            writeln!(to, "  {hops} hops, no narrower than {width} sat, from {}", visible(route.source))?;
+            for step in &route.steps {
+                let share = step.share_sat.map_or(String::new(), |[part, whole]| {
+                    format!(
+                        " ({} of {} sat) into {}",
+                        grouped(part),
+                        grouped(whole),
+                        step.into.as_deref().unwrap_or("")
+                    )
+                });
+                writeln!(to, "    {}  {} sat{share}", step.via, grouped(step.value_sat))?;
+            }
+        }
+        if row.more {
+            writeln!(to, "  and more")?;
+        }
+    }
+    Ok(())
+}
+
+fn bounds(bounds: &[Bound], to: &mut impl Write) -> Result<(), Error> {
+    if bounds.is_empty() {
+        return Ok(());
+    }
+    writeln!(
+        to,
+        "\nBounds under every rule that conserves value transaction by transaction, on these transactions, seeds and ends"
+    )?;
+    let mut table = table(&["place", "at least (sat)", "at most (sat)"]);
+    for bound in bounds {
+        let least = bound.least.map_or("not found".to_owned(), |least| grouped(least.to_sat()));
+        let most = match bound.most {
+            Most::Sat(most) => grouped(most.to_sat()),
+            Most::Void => "void".to_owned(),
+            _ => "not found".to_owned(),
+        };
+        let right = |text: String| Cell::new(text).set_alignment(CellAlignment::Right);
+        table.add_row([Cell::new(visible(&bound.name)), right(least), right(most)]);
+    }
+    writeln!(to, "{table}")?;
+    if bounds.iter().any(|bound| bound.most == Most::Void) {
+        writeln!(to, "  Void: the spenders of some earlier ends are unknown, and value may come from there.")?;
+    }
+    if bounds.iter().any(|bound| bound.least.is_none() || bound.most == Most::GaveUp) {
+        writeln!(to, "  Not found: a limit on the work was reached first.")?;
+    }
+    Ok(())
 }
 
 fn head(manifest: &Manifest, to: &mut impl Write) -> Result<(), Error> {

@@ -31,7 +31,7 @@ use flow::{Network, SINK, SOURCE};
 pub struct Place {
     /// What it is called.
     pub name: String,
-    /// Outputs; those where the trace does not end count for nothing.
+    /// Outputs: ends, or outputs on the way, and then it is about what comes to them. Those that taint does not touch count for nothing.
     pub outputs: BTreeSet<OutputIndex>,
 }
 
@@ -75,7 +75,7 @@ impl Default for BoundLimits {
 pub enum Most {
     /// So much.
     Sat(Amount),
-    /// Nothing can be said: the trace has ends whose spender is unknown, and their value may come back.
+    /// Nothing can be said: the trace has ends whose spender is unknown, in blocks no later than the place, and their value may come to it.
     Void,
     /// A limit was reached first.
     GaveUp,
@@ -112,14 +112,14 @@ impl fmt::Display for Bound {
         }
         match self.most {
             Most::Sat(most) => write!(f, " and at most {} sat", most.to_sat())?,
-            Most::Void => write!(f, " (and no upper bound, because some ends' spenders are unknown)")?,
+            Most::Void => write!(f, " (and no upper bound, because the spenders of some earlier ends are unknown)")?,
             Most::GaveUp => write!(f, " and at most an amount that was not found within the limits")?,
         }
         write!(f, " is assigned to {}", self.name)
     }
 }
 
-/// Finds for every place the least and the most that any conserving rule can assign to it.
+/// Finds for every place the least and the most that any conserving rule can assign to it: hold there, or carry through it.
 ///
 /// The trace must be under poison, which touches all that any rule can touch; its stops are where value ends. A stop that looks at amounts looks at
 /// poison's, and then the bounds hold for rules that end at the same outputs.
@@ -153,8 +153,8 @@ impl fmt::Display for Bound {
 /// let large = Place::new("the large output", [trace.ends()[0].output]);
 /// let bound = &trace::bounds(&trace, &[large], BoundLimits::default())?[0];
 /// assert_eq!(bound.least, Some(Amount::from_sat(3)));
-/// // Nobody said that the outputs are unspent.
-/// assert_eq!(bound.most, Most::Void);
+/// assert_eq!(bound.most, Most::Sat(Amount::from_sat(5)));
+/// println!("{bound}");
 /// # Ok::<(), fundtrace::Error>(())
 /// ```
 pub fn bounds(trace: &Trace<'_>, places: &[Place], limits: BoundLimits) -> Result<Vec<Bound>, Error> {
@@ -162,26 +162,37 @@ pub fn bounds(trace: &Trace<'_>, places: &[Place], limits: BoundLimits) -> Resul
         return Err(SpecError::NotPoison { given: trace.policy.name }.into());
     }
     let touched = Touched::of(trace);
-    let open = trace.ends.iter().any(|end| end.reason == Reason::UnknownSpender);
+    let all: u64 = trace.seeds.iter().map(|seed| seed.value.to_sat()).sum();
     let find = |place: &Place| {
-        if id::number(touched.pipes.len()) > limits.edges_max {
-            return Bound { name: place.name.clone(), least: None, most: if open { Most::Void } else { Most::GaveUp } };
-        }
-        let all: u64 = trace.seeds.iter().map(|seed| seed.value.to_sat()).sum();
-        let elsewhere =
-            touched.network(|end| !place.outputs.contains(&end), true).greatest(&mut limits.work_max.clone());
-        let least = elsewhere.map(|elsewhere| Amount::from_sat(all.saturating_sub(elsewhere)));
+        let open = is_open(trace, place);
+        let small = id::number(touched.pipes.len()) <= limits.edges_max;
+        let flow = |asked: Asked| {
+            small.then(|| touched.network(place, asked).greatest(&mut limits.work_max.clone())).flatten()
+        };
+        let least = flow(Asked::Elsewhere).map(|elsewhere| Amount::from_sat(all.saturating_sub(elsewhere)));
         let most = match open {
             true => Most::Void,
-            false => {
-                let here = touched.network(|end| place.outputs.contains(&end), false);
-                here.greatest(&mut limits.work_max.clone())
-                    .map_or(Most::GaveUp, |most| Most::Sat(Amount::from_sat(most)))
-            }
+            false => flow(Asked::Place).map_or(Most::GaveUp, |most| Most::Sat(Amount::from_sat(most))),
         };
         Bound { name: place.name.clone(), least, most }
     };
     Ok(places.iter().map(find).collect())
+}
+
+/// True when value may come to the place through transactions that are not here: from an end whose spender is unknown, or
+/// has inputs of unknown value. What is spent is spent in the
+/// same block or a later one, so an end in a later block than all of the place cannot be where value comes from, nor can an output beside it.
+fn is_open(trace: &Trace<'_>, place: &Place) -> bool {
+    let view = trace.view;
+    let height = |output: OutputIndex| view.output(output).tx().height();
+    let txs: BTreeSet<TxIndex> = place.outputs.iter().map(|output| view.output(*output).tx().index()).collect();
+    let known: Option<Vec<_>> = place.outputs.iter().map(|output| height(*output)).collect();
+    let last = known.and_then(|heights| heights.into_iter().max());
+    let beside = |end: OutputIndex| txs.len() == 1 && txs.contains(&view.output(end).tx().index());
+    let before = |end: OutputIndex| last.zip(height(end)).is_none_or(|(last, height)| height <= last);
+    let gap = |reason: &Reason| matches!(reason, Reason::UnknownSpender | Reason::UnknownPrevout);
+    let mut open = trace.ends.iter().filter(|end| gap(&end.reason)).map(|end| end.output);
+    open.any(|end| !beside(end) && before(end))
 }
 
 impl Trace<'_> {
@@ -205,15 +216,23 @@ impl Trace<'_> {
 #[derive(Clone, Copy)]
 enum To {
     Tx(u32),
-    End(OutputIndex),
+    End,
     /// Where no place is: fees, burned, displaced.
     Lost,
+}
+
+/// Which way the flow is asked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    Place,
+    Elsewhere,
 }
 
 /// The part of the chain that poison touches, as pipes between transactions.
 struct Touched {
     nodes: u32,
-    pipes: Vec<(u32, To, u64)>,
+    /// From where, to where, of which output, how much fits.
+    pipes: Vec<(u32, To, Option<OutputIndex>, u64)>,
 }
 
 impl Touched {
@@ -235,17 +254,17 @@ impl Touched {
         for touch in &trace.touched {
             let to = match view.output(touch.output).spender().filter(|_| touch.carried) {
                 Some(spender) => To::Tx(node_of[&spender.index()]),
-                None => To::End(touch.output),
+                None => To::End,
             };
-            pipes.push((from(touch.output), to, value(touch.output)));
+            pipes.push((from(touch.output), to, Some(touch.output), value(touch.output)));
         }
         for fee in &trace.fees {
             let to = fee.coinbase.map_or(To::Lost, |coinbase| To::Tx(node_of[&coinbase]));
-            pipes.push((node_of[&fee.tx], to, fee.amount.to_sat()));
+            pipes.push((node_of[&fee.tx], to, None, fee.amount.to_sat()));
         }
         for burned in &trace.burned {
             let from = burned.output.map_or_else(|| node_of[&burned.tx], from);
-            pipes.push((from, To::Lost, burned.amount.to_sat()));
+            pipes.push((from, To::Lost, None, burned.amount.to_sat()));
         }
         for displaced in &trace.displaced {
             // An output with several owners was displaced before anything moved, once for each but the last; then what arrives is.
@@ -256,20 +275,22 @@ impl Touched {
             } else {
                 node_of[&view.output(displaced.output).tx().index()]
             };
-            pipes.push((from, To::Lost, displaced.amount.to_sat()));
+            pipes.push((from, To::Lost, None, displaced.amount.to_sat()));
         }
         Self { nodes: id::small(trace.nodes.len()) + 2, pipes }
     }
 
-    /// The network in which flow ends at the ends that `is_sink` names, and, where `lost` says so, in fees and what was burned or displaced.
-    fn network(&self, is_sink: impl Fn(OutputIndex) -> bool, lost: bool) -> Network {
+    /// The network in which flow goes into the place, or everywhere else; what comes to the place goes no further.
+    fn network(&self, place: &Place, asked: Asked) -> Network {
         let mut network = Network::new(self.nodes);
-        for (from, to, capacity) in &self.pipes {
+        for (from, to, output, capacity) in &self.pipes {
+            let here = output.is_some_and(|output| place.outputs.contains(&output));
             match to {
+                _ if here && asked == Asked::Place => network.arc(*from, SINK, *capacity),
+                _ if here => {}
                 To::Tx(to) => network.arc(*from, *to, *capacity),
-                To::End(end) if is_sink(*end) => network.arc(*from, SINK, *capacity),
-                To::Lost if lost => network.arc(*from, SINK, *capacity),
-                To::End(_) | To::Lost => {}
+                To::End | To::Lost if asked == Asked::Elsewhere => network.arc(*from, SINK, *capacity),
+                To::End | To::Lost => {}
             }
         }
         network.freeze();

@@ -192,6 +192,15 @@ impl Watch {
         self.points.last().map(|point| (point.height, point.hash))
     }
 
+    /// True when it follows these seeds under these conventions; a seed is known by its outpoint and label.
+    pub fn is_of(&self, view: View<'_>, seeds: &[Seed], options: &Options) -> bool {
+        let named = |seed: &Seed| {
+            let OutPoint { txid, vout } = view.unbounded().output(seed.output).outpoint();
+            (txid, vout, seed.label.clone())
+        };
+        self.options == *options && seeds.iter().map(named).eq(self.seeds.iter().cloned())
+    }
+
     /// Returns the rule.
     pub fn rule(&self) -> Rule {
         self.rule

@@ -37,8 +37,14 @@ proptest! {
         let mut places = vec![Place::new("some", some), Place::new("all", ends.iter().copied())];
         places.extend(ends.iter().map(|end| Place::new(end.to_string(), [*end])));
         let bounds = trace::bounds(&poison, &places, BoundLimits::default()).unwrap();
+        let passed: Vec<Place> = poison.touched().iter().map(|touch| Place::new("", [touch.output])).collect();
+        let through = trace::bounds(&poison, &passed, BoundLimits::default()).unwrap();
         for rule in Rule::ALL.into_iter().filter(|rule| *rule != Rule::Poison) {
             let found = rule.forward(view, &seeds, &stop::never(), &case.options);
+            for (bound, touch) in through.iter().zip(poison.touched()) {
+                let amount = found.touch(touch.output).map_or(Amount::ZERO, |touch| touch.amount);
+                check(bound, amount, rule)?;
+            }
             for (bound, place) in bounds.iter().zip(&places) {
                 check(bound, held(&found, place), rule)?;
             }
@@ -72,6 +78,8 @@ fn bounds_by_hand() {
     // Through a second transaction: the 4 goes on beside 6 others into 9 and 1.
     let chain = "pay @7: loot:0=5 other:0=3 -> 4 3!unspent\nmix @8: pay:0 more:0=6 -> 9!unspent 1!unspent";
     assert_eq!(of(chain, &["loot:0"], &[&["mix:0"], &["mix:1"]]), ["mix:0 0..4", "mix:1 0..1"]);
+    // What comes to an output on the way: the 4 holds one stolen satoshi at least.
+    assert_eq!(of(chain, &["loot:0"], &[&["pay:0"]]), ["pay:0 1..4"]);
     // A seed on the way displaces what arrives and brings its own value.
     let again = of(chain, &["loot:0", "pay:0"], &[&["mix:0"]]);
     assert_eq!(again, ["mix:0 3..4"]);
@@ -79,11 +87,16 @@ fn bounds_by_hand() {
 
 #[test]
 fn what_is_refused_and_what_is_void() {
-    let chain = Mini::new("pay @7: loot:0=5 other:0=3 -> 4 3!unspent").chain();
+    // Nobody knows what spends the 4; it may have gone into the second transaction by another way.
+    let chain = Mini::new("pay @7: loot:0=5 other:0=3 -> 4 3\nlast @9: pay:1 far:0=8 -> 11!unspent").chain();
     let poison = mini::follow(chain.view(), &["loot:0"], &Poison);
-    let place = || [Place::new("all", poison.ends().iter().map(|end| end.output))];
+    let place = || [Place::new("last", [chain.view().output_at(mini::outpoint("last:0")).unwrap().index()])];
     let bound = &trace::bounds(&poison, &place(), BoundLimits::default()).unwrap()[0];
-    assert_eq!((bound.least, bound.most), (Some(mini::sat(4)), Most::Void));
+    assert_eq!((bound.least, bound.most), (Some(mini::sat(0)), Most::Void));
+    // But it cannot have come to where it was paid from.
+    let first = [Place::new("pay:0", [chain.view().output_at(mini::outpoint("pay:0")).unwrap().index()])];
+    let bound = &trace::bounds(&poison, &first, BoundLimits::default()).unwrap()[0];
+    assert_eq!((bound.least, bound.most), (Some(mini::sat(1)), Most::Sat(mini::sat(4))));
     assert!(
         bound.to_string().starts_with("under every rule that conserves value transaction by transaction, on these")
     );

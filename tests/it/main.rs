@@ -11,6 +11,8 @@ mod golden;
 mod graph;
 mod hostile;
 mod laws;
+#[cfg(feature = "cli")]
+mod long_runs;
 mod mini;
 mod model;
 mod oracle;

@@ -132,16 +132,15 @@ mod on_a_world {
         let chain = crate::worlds::chain(3_000);
         let view = chain.view();
         let seeds = spread(view, 40);
-        let mut jobs: Vec<Job> = Vec::new();
+        let stop = stop::hops(9);
+        let mut jobs: Vec<Job<'_, '_>> = Vec::new();
         for (at, seed) in seeds.iter().enumerate() {
-            jobs.push(Job::new(vec![seed.clone()], Rule::ALL[at % 7]));
+            jobs.push(Job::new(view, std::slice::from_ref(seed), Rule::ALL[at % 7]));
         }
-        jobs.push(Job::new(seeds, Rule::Haircut));
-        let run = || format!("{:?}", spec::reach(view, &jobs, &stop::never(), &Options::default()));
-        let alone: Vec<_> = jobs
-            .iter()
-            .map(|job| trace::reach(view, &job.seeds, job.rule, &stop::never(), &Options::default()))
-            .collect();
+        jobs.push(Job::new(view, &seeds, Rule::Haircut));
+        jobs.push(Job::new(view, &seeds, Rule::Lifo).stop(&stop).options(Options::default().fees(Fees::Coinbase)));
+        let run = || format!("{:?}", spec::reach(&jobs));
+        let alone: Vec<_> = jobs.iter().map(|job| spec::reach(&[*job]).remove(0)).collect();
         let expected = format!("{alone:?}");
         for threads in [1, 2, 3, 8, 64] {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();

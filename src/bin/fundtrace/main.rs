@@ -7,10 +7,12 @@ mod eval;
 mod index;
 mod info;
 mod input;
+mod jobs;
 mod look;
 mod simulate;
 mod store;
 mod trace;
+mod watch;
 
 use std::error::Error as _;
 use std::io::{ErrorKind, Write};
@@ -40,7 +42,7 @@ enum Command {
     Address(look::AddressArgs),
     Output(look::OutputArgs),
     Simulate(simulate::Args),
-    Trace(trace::Args),
+    Trace(Box<trace::Args>),
 }
 
 fn main() -> ExitCode {

@@ -8,34 +8,37 @@ use fundtrace::bitcoin::address::NetworkUnchecked;
 use fundtrace::bitcoin::{Address, Network, OutPoint};
 use fundtrace::report::{self, Report};
 use fundtrace::spec::{self, Case, ResolvedSeed, Rule, SeedSpec, TagEntry};
-use fundtrace::trace::{CoinbaseOrder, Fees, PathLimits, Seed};
+use fundtrace::trace::{self, BoundLimits, CoinbaseOrder, Fees, PathLimits, Place, Seed};
 use fundtrace::{BlockHeight, Error, OutputIndex, View};
 
 use crate::input::{self, InputArgs};
-use crate::store;
+use crate::{jobs, store, watch};
 
 /// Follow stolen coins from seeds to where they end, under one taint rule or several side by side.
 ///
 /// A case file may hold all of this; what the command line gives as well takes the place of what the case file says. Only tags
 /// add up.
 #[derive(ClapArgs, Debug)]
-#[command(group = ArgGroup::new("what").args(["seed", "case"]).required(true).multiple(true))]
+#[command(group = ArgGroup::new("what").args(["seed", "seeds", "case", "jobs"]).required(true).multiple(true))]
 pub(crate) struct Args {
     #[command(flatten)]
-    input: InputArgs,
+    pub(crate) input: InputArgs,
     /// What is stolen: TXID:VOUT, TXID (all its outputs) or ADDRESS@FROM-TO (what it received at these heights), with =LABEL or without. Seeds
     /// of one label are one source.
     #[arg(long, value_name = "SEED[=LABEL]", value_parser = str::parse::<SeedSpec>)]
     seed: Vec<SeedSpec>,
+    /// A file of seeds, one a line, each as for --seed; empty lines and those that begin with # are skipped.
+    #[arg(long, value_name = "FILE")]
+    seeds: Option<PathBuf>,
     /// The taint rules, separated by commas, or `all` (which is the default): poison, haircut, fifo, lifo, seniority, juniority, tiho.
     #[arg(long, value_name = "NAME,...|all", value_parser = policies)]
-    policy: Option<Policies>,
+    pub(crate) policy: Option<Policies>,
     /// A case file (TOML) with inputs, seeds, policies and limits.
     #[arg(long, value_name = "FILE")]
     case: Option<PathBuf>,
     /// Stop at this address and say that LABEL stands behind it; may be given more than once, and beside the case file's tags.
     #[arg(long, value_name = "ADDRESS=LABEL", value_parser = tag)]
-    tag: Vec<TagEntry>,
+    pub(crate) tag: Vec<TagEntry>,
     /// Follow no further than so many hops from a seed.
     #[arg(long, value_name = "N")]
     max_hops: Option<u32>,
@@ -56,10 +59,24 @@ pub(crate) struct Args {
     coinbase_order: Option<OrderArg>,
     /// The form of the result.
     #[arg(long, value_enum, default_value = "table")]
-    format: Format,
+    pub(crate) format: Format,
     /// Show the evidence paths to this output; may be given more than once (table and json).
     #[arg(long, value_name = "TXID:VOUT")]
     explain: Vec<OutPoint>,
+    /// Show for each tagged service, and for each output of --explain, the least and the most that any rule can assign to it (table and json).
+    #[arg(long)]
+    bounds: bool,
+    /// Show the best routes to this output, on what taint touches: fewest hops, widest, least mixed, earliest; may be given more than once
+    /// (table and json).
+    #[arg(long, value_name = "TXID:VOUT")]
+    paths_to: Vec<OutPoint>,
+    /// Go on from where this file says, write down there where the run has come to, and show what is new since. Begins anew where the file
+    /// is not there yet. One rule, one store.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["explain", "bounds", "paths_to", "jobs"])]
+    resume: Option<PathBuf>,
+    /// Run every case file (*.toml) of a folder and show one summary; where INPUT is given it takes the place of the cases' own.
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["seed", "seeds", "case", "explain", "bounds", "paths_to"])]
+    jobs: Option<PathBuf>,
     /// How many evidence paths to show to an output, under each rule.
     #[arg(long, value_name = "N", default_value_t = PathLimits::default().paths_max)]
     max_paths: usize,
@@ -67,7 +84,7 @@ pub(crate) struct Args {
 
 /// The rules of one `--policy`.
 #[derive(Clone, Debug)]
-struct Policies(Vec<Rule>);
+pub(crate) struct Policies(pub(crate) Vec<Rule>);
 
 fn policies(text: &str) -> Result<Policies, Error> {
     Rule::list(text.split(',')).map(Policies)
@@ -96,7 +113,7 @@ enum OrderArg {
 }
 
 #[derive(ValueEnum, Clone, Copy, Debug)]
-enum Format {
+pub(crate) enum Format {
     /// For people.
     Table,
     /// The whole result; a stable interface.
@@ -112,6 +129,9 @@ enum Format {
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Error> {
+    if let Some(folder) = &args.jobs {
+        return jobs::run(folder, args);
+    }
     let case = match &args.case {
         Some(path) => read_case(path).map_err(|error| error.within(path.display()))?,
         None => Case::default(),
@@ -122,15 +142,16 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
         None => error,
     };
     let rules = args.policy.as_ref().map_or_else(|| case.rules().map_err(in_case), |named| Ok(named.0.clone()))?;
-    let by_case = args.seed.is_empty();
-    let specs = if by_case { case.seeds().map_err(in_case)? } else { args.seed.clone() };
+    let listed = args.seeds.as_deref().map_or(Ok(Vec::new()), read_seeds)?;
+    let by_case = args.seed.is_empty() && listed.is_empty();
+    let specs = if by_case { case.seeds().map_err(in_case)? } else { [args.seed.clone(), listed].concat() };
     let named = if case.network.is_some() { Some(case.network().map_err(in_case)?) } else { None };
     let mut forms = args.input.forms;
     forms.from = forms.from.or(case.from);
     if forms.complete.is_none() {
         forms.complete = case.complete().map_err(in_case)?;
     }
-    let inputs = inputs(&case, args);
+    let inputs = inputs(&case, &args.input.input, args.case.as_deref());
     let named = args.input.network.or(named);
     // A store knows its network; anything else has the one that was named, and a bad tag is better told before reading.
     if !matches!(inputs.as_deref(), Ok([path]) if store::is_here(path)) {
@@ -145,12 +166,24 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     }
     let view = case.height().map_or(chain.view(), |height: BlockHeight| chain.as_of(height));
     let given = spec::resolve(view, &specs).map_err(|error| if by_case { in_case(error) } else { error })?;
-    let explain = explained(view, &args.explain)?;
+    let explain = find_outputs("--explain", view, &args.explain)?;
+    let routes_to = find_outputs("--paths-to", view, &args.paths_to)?;
     let seeds: Vec<Seed> = given.iter().flat_map(ResolvedSeed::seeds).collect();
-    let traces = spec::run(view, &seeds, &rules, &*case.stop(&tags), &case.options());
+    let (stop, options) = (case.stop(&tags), case.options());
+    if let Some(file) = &args.resume {
+        return watch::run(file, view, &seeds, &rules, &*stop, &options, args.format);
+    }
+    let traces = spec::run(view, &seeds, &rules, &*stop, &options);
+    let mut bounds = Vec::new();
+    if args.bounds {
+        let poison = Rule::Poison.forward(view, &seeds, &*stop, &options);
+        let one = |output: &OutputIndex| Place::new(view.output(*output).outpoint().to_string(), [*output]);
+        let places: Vec<Place> = poison.services().into_iter().chain(explain.iter().map(one)).collect();
+        bounds = trace::bounds(&poison, &places, BoundLimits::default())?;
+    }
     let limits = PathLimits::default().paths(args.max_paths);
     let report = Report::new(&traces)?.seeds(&given).explain(&explain).paths(limits);
-    write(&report, args.format)
+    write(&report.bounds(&bounds).routes_to(&routes_to), args.format)
 }
 
 fn write(report: &Report<'_, '_>, format: Format) -> Result<(), Error> {
@@ -166,12 +199,12 @@ fn write(report: &Report<'_, '_>, format: Format) -> Result<(), Error> {
     Ok(to.flush()?)
 }
 
-fn read_case(path: &Path) -> Result<Case, Error> {
+pub(crate) fn read_case(path: &Path) -> Result<Case, Error> {
     Case::from_toml(&std::fs::read_to_string(path)?)
 }
 
 /// The case with the command line's numbers and conventions in the place of its own.
-fn overridden(mut case: Case, args: &Args) -> Case {
+pub(crate) fn overridden(mut case: Case, args: &Args) -> Case {
     case.max_hops = args.max_hops.or(case.max_hops);
     case.min_sat = args.min_sat.or(case.min_sat);
     case.max_transactions = args.max_transactions.or(case.max_transactions);
@@ -192,11 +225,11 @@ fn overridden(mut case: Case, args: &Args) -> Case {
 }
 
 /// The command line's inputs, or the case file's, which are relative to it.
-fn inputs(case: &Case, args: &Args) -> Result<Vec<PathBuf>, Error> {
-    if !args.input.input.is_empty() {
-        return Ok(args.input.input.clone());
+pub(crate) fn inputs(case: &Case, given: &[PathBuf], file: Option<&Path>) -> Result<Vec<PathBuf>, Error> {
+    if !given.is_empty() {
+        return Ok(given.to_vec());
     }
-    let folder = args.case.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
+    let folder = file.and_then(Path::parent).unwrap_or(Path::new(""));
     let named = |input: &String| if input == "-" { PathBuf::from(input) } else { folder.join(input) };
     let inputs: Vec<PathBuf> = case.input.iter().map(named).collect();
     if inputs.is_empty() {
@@ -206,10 +239,27 @@ fn inputs(case: &Case, args: &Args) -> Result<Vec<PathBuf>, Error> {
     Ok(inputs)
 }
 
-fn explained(view: View<'_>, outpoints: &[OutPoint]) -> Result<Vec<OutputIndex>, Error> {
+/// The seeds of a file, one a line.
+fn read_seeds(path: &Path) -> Result<Vec<SeedSpec>, Error> {
+    let text = std::fs::read_to_string(path).map_err(|error| Error::from(error).within(path.display()))?;
+    let mut seeds = Vec::new();
+    for (line, seed) in (1..).zip(text.lines().map(str::trim)) {
+        if !seed.is_empty() && !seed.starts_with('#') {
+            let read = seed.parse::<SeedSpec>();
+            seeds.push(read.map_err(|error| error.within(format!("{}, line {line}", path.display())))?);
+        }
+    }
+    if seeds.is_empty() {
+        let error = std::io::Error::new(std::io::ErrorKind::InvalidData, "the file names no seed");
+        return Err(Error::from(error).within(path.display()));
+    }
+    Ok(seeds)
+}
+
+fn find_outputs(option: &str, view: View<'_>, outpoints: &[OutPoint]) -> Result<Vec<OutputIndex>, Error> {
     let find = |outpoint: &OutPoint| {
         view.output_at(*outpoint).map(|output| output.index()).ok_or_else(|| {
-            let what = format!("--explain: output {outpoint} is not in the input");
+            let what = format!("{option}: output {outpoint} is not in the input");
             Error::from(std::io::Error::new(std::io::ErrorKind::NotFound, what))
         })
     };

@@ -1,0 +1,139 @@
+//! The command's options for long and many runs: bounds, routes, seeds from a file, folders of cases, runs that go on.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+const SEED: &str = "9436dbf0435b15378f309c35754a110db880fa9bb66a062160a25533bb4a212a:0";
+const SEIZED: &str = "943f2d576ed8d9f388ba75eb82fe35cce29479b84121827ac368a5a94f44cf7a:1";
+
+fn fundtrace(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_fundtrace")).args(args).output().unwrap()
+}
+
+fn json(args: &[&str]) -> Value {
+    let output = fundtrace(&[args, &["--format", "json"]].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn cases() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/cases")
+}
+
+fn colonial() -> String {
+    cases().join("colonial-pipeline-2021/transactions.jsonl").display().to_string()
+}
+
+fn folder(name: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = std::fs::remove_dir_all(&path);
+    std::fs::create_dir_all(&path).unwrap();
+    path
+}
+
+#[test]
+fn bounds_and_routes_of_the_seized_output() {
+    let result = json(&["trace", &colonial(), "--seed", SEED, "--bounds", "--explain", SEIZED, "--paths-to", SEIZED]);
+    let bound = &result["bounds"][0];
+    assert_eq!(bound["place"], SEIZED);
+    let (least, most) = (bound["least_sat"].as_u64().unwrap(), bound["most_sat"].as_u64().unwrap());
+    for run in result["runs"].as_array().unwrap().iter().filter(|run| run["conserving"] == true) {
+        let carried = run["carries"].as_array().unwrap().iter().filter(|carry| carry["via"] == SEIZED);
+        let passed: u64 = carried.map(|carry| carry["tainted_sat"].as_u64().unwrap()).sum();
+        assert!((least..=most).contains(&passed), "{} carries {passed}, not {least} to {most}", run["policy"]);
+    }
+    assert!(bound["sentence"].as_str().unwrap().starts_with("under every rule that conserves value"));
+    let routes = result["routes"].as_array().unwrap();
+    assert_eq!(routes.iter().map(|row| row["order"].as_str().unwrap()).collect::<Vec<_>>().len(), 4);
+    assert!(routes.iter().all(|row| row["routes"][0]["hops"] == 2 && row["policy"] == "poison"));
+    let table =
+        fundtrace(&["trace", &colonial(), "--seed", SEED, "--bounds", "--explain", SEIZED, "--paths-to", SEIZED]);
+    let table = String::from_utf8(table.stdout).unwrap();
+    assert!(table.contains("Bounds under every rule") && table.contains("Routes to 943f2d57"));
+}
+
+#[test]
+fn seeds_from_a_file() {
+    let folder = folder("seeds_from_a_file");
+    let file = folder.join("seeds.txt");
+    std::fs::write(&file, format!("# the ransom\n\n{SEED}=ransom\n")).unwrap();
+    let listed = json(&["trace", &colonial(), "--seeds", file.to_str().unwrap(), "--policy", "fifo"]);
+    assert_eq!(listed, json(&["trace", &colonial(), "--seed", &format!("{SEED}=ransom"), "--policy", "fifo"]));
+    std::fs::write(&file, "# the ransom\nnonsense\n").unwrap();
+    let refused = fundtrace(&["trace", &colonial(), "--seeds", file.to_str().unwrap()]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(String::from_utf8(refused.stderr).unwrap().contains("seeds.txt, line 2: "));
+}
+
+#[test]
+fn a_folder_of_cases_gives_one_summary() {
+    let folder = folder("a_folder_of_cases");
+    for name in ["colonial-pipeline-2021", "hydra-deposit-2020"] {
+        let case = std::fs::read_to_string(cases().join(name).join("case.toml")).unwrap();
+        let here = cases().join(name).display().to_string();
+        let absolute = case.replace("\"transactions.jsonl\"", &format!("\"{here}/transactions.jsonl\""));
+        assert_ne!(absolute, case);
+        std::fs::write(folder.join(format!("{name}.toml")), absolute).unwrap();
+    }
+    let rows = json(&["trace", "--jobs", folder.to_str().unwrap(), "--policy", "fifo,poison"]);
+    let rows = rows.as_array().unwrap();
+    assert_eq!(rows.len(), 4);
+    for row in rows {
+        let sum: u64 = ["ends_sat", "fees_sat", "burned_sat", "displaced_sat", "truncated_sat"]
+            .iter()
+            .map(|column| row[column].as_u64().unwrap())
+            .sum();
+        assert!(row["conserving"] == false || row["seeded_sat"] == sum, "{row}");
+    }
+    let case = folder.join("colonial-pipeline-2021.toml");
+    let one = json(&["trace", "--case", case.to_str().unwrap(), "--policy", "fifo"]);
+    assert_eq!(one["runs"][0]["balance"]["ends_sat"], rows[0]["ends_sat"]);
+    let table = fundtrace(&["trace", "--jobs", folder.to_str().unwrap()]);
+    assert!(String::from_utf8(table.stdout).unwrap().contains("Poison is an upper bound"));
+    std::fs::remove_file(case).unwrap();
+    std::fs::remove_file(folder.join("hydra-deposit-2020.toml")).unwrap();
+    assert_eq!(fundtrace(&["trace", "--jobs", folder.to_str().unwrap()]).status.code(), Some(1));
+}
+
+#[test]
+fn a_run_goes_on_where_its_file_says() {
+    let folder = folder("a_run_goes_on");
+    let (world, file) = (folder.join("world"), folder.join("watch"));
+    let (world, file) = (world.to_str().unwrap(), file.to_str().unwrap());
+    let made = fundtrace(&["simulate", "--txs", "1000", "--seed", "1", "--out", world, "--as", "store"]);
+    assert_eq!(made.status.code(), Some(0), "{}", String::from_utf8_lossy(&made.stderr));
+    let found = std::fs::read_dir(world).unwrap().map(|entry| entry.unwrap().path());
+    let store = found.into_iter().find(|path| path.extension().is_some_and(|extension| extension == "store")).unwrap();
+    let store = store.to_str().unwrap();
+    let tip = json_of(&fundtrace(&["info", store, "--json"]))["tip_height"].as_u64().unwrap();
+    let seed = first_coinbase(store);
+    let (half, tip) = ((tip / 2).to_string(), tip.to_string());
+    let step = |as_of: &str| {
+        json(&["trace", store, "--seed", &seed, "--policy", "haircut", "--as-of", as_of, "--resume", file])
+    };
+    let begun = step(&half);
+    assert_eq!((&begun["resumed_from"], begun["height"].to_string()), (&Value::Null, half.clone()));
+    let gone_on = step(&tip);
+    assert_eq!((gone_on["resumed_from"].to_string(), gone_on["height"].to_string()), (half, tip.clone()));
+    assert!(!gone_on["alerts"].as_array().unwrap().is_empty());
+    let whole = json(&["trace", store, "--seed", &seed, "--policy", "haircut", "--as-of", &tip]);
+    assert_eq!(gone_on["balance"], whole["runs"][0]["balance"]);
+    let other = fundtrace(&["trace", store, "--seed", &seed, "--policy", "fifo", "--resume", file]);
+    assert_eq!(other.status.code(), Some(1));
+    assert!(String::from_utf8(other.stderr).unwrap().contains("another rule"));
+}
+
+fn json_of(output: &Output) -> Value {
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// An output of the first block that anybody spends from.
+fn first_coinbase(store: &str) -> String {
+    let chain = fundtrace::Chain::from_bytes(std::fs::read(store).unwrap()).unwrap();
+    let view = chain.view();
+    let spent = view.txs().flat_map(|tx| tx.outputs()).find(|output| output.spender().is_some()).unwrap();
+    spent.outpoint().to_string()
+}
