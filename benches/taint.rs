@@ -8,8 +8,8 @@ use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_mai
 use fundtrace::bitcoin::hashes::Hash;
 use fundtrace::bitcoin::{Amount, OutPoint, ScriptBuf, TxOut, Txid};
 use fundtrace::chain::{NewInput, NewTx};
-use fundtrace::spec::{self, Rule};
-use fundtrace::trace::{Options, Seed, stop};
+use fundtrace::spec::{self, Job, Rule};
+use fundtrace::trace::{self, Engine, Options, Seed, stop};
 use fundtrace::{BlockHeight, Chain, ChainBuilder};
 
 const TXS: u32 = 20_000;
@@ -103,6 +103,19 @@ fn taint(c: &mut Criterion) {
     }
     group.finish();
 
+    // The fast engines, beside their twin above.
+    let mut group = c.benchmark_group("reach");
+    for rule in Rule::ALL {
+        for engine in [Engine::Sparse, Engine::Dense] {
+            for (name, seeds) in [("one source", &one), ("ten sources", &ten)] {
+                let reach = || trace::reach_with(engine, view, seeds, rule, &stop::never(), &Options::default());
+                group.throughput(Throughput::Elements(reach().transactions().max(1)));
+                group.bench_function(format!("{rule}, {engine:?}, {name}, per transaction visited"), |b| b.iter(reach));
+            }
+        }
+    }
+    group.finish();
+
     let mut group = c.benchmark_group("all rules");
     group.sample_size(10);
     group.bench_function("side by side", |b| {
@@ -114,6 +127,16 @@ fn taint(c: &mut Criterion) {
     // Late coins have few descendants: the size of most real traces.
     let late = [view.output_at(OutPoint::new(txid(TXS - 40), 0)).expect("an output").seed("late")];
     c.bench_function("small trace under FIFO", |b| b.iter(|| forward(Rule::Fifo, &late)));
+    c.bench_function("small trace under FIFO, reach", |b| {
+        b.iter(|| trace::reach(view, &late, Rule::Fifo, &stop::never(), &Options::default()))
+    });
+    let jobs: Vec<Job<'_, '_>> = (0..1000).map(|_| Job::new(view, &late, Rule::Fifo)).collect();
+    for threads in [1, 2] {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
+        c.bench_function(&format!("a thousand small traces, {threads} threads"), |b| {
+            b.iter(|| pool.install(|| spec::reach(&jobs)))
+        });
+    }
 
     let mut group = c.benchmark_group("scan");
     group.bench_function("View::scan", |b| b.iter(|| view.scan(|tx| tx.fee()).len()));

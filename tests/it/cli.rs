@@ -472,7 +472,7 @@ fn hints_name_the_flags() {
     let folder = Folder::new("hints");
     let csv = folder.write("table.csv", "txid,vout\n");
     refused(&["trace", &csv, "--seed", SEED], 1, &["name the form yourself (--from on the command line)"]);
-    refused(&["trace", &csv], 2, &["--seed <SEED[=LABEL]>|--case <FILE>"]);
+    refused(&["trace", &csv], 2, &["--seed <SEED[=LABEL]>|--seeds <FILE>|--case <FILE>|--jobs <FOLDER>"]);
     let help = String::from_utf8(fundtrace(&["--help"]).stdout).unwrap();
     assert!(help.contains("under several rules side by side"), "{help}");
     assert!(help.contains("Exit status: 0"), "{help}");
