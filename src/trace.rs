@@ -8,6 +8,7 @@
 //! Hops: a seed has 0; another output has one more than the least of its transaction's tainted inputs that were carried on;
 //! a hop into a coinbase counts one.
 
+mod backward;
 mod balance;
 mod bounds;
 mod coinbase;
@@ -25,6 +26,7 @@ mod seed;
 pub mod stop;
 mod watch;
 
+pub use backward::{OriginBalance, OriginEnd, OriginReason, Origins, backward};
 pub use balance::Balance;
 pub use bounds::{Bound, BoundLimits, Most, Place, bounds};
 pub use connect::{ConnectLimit, ConnectLimits, Connection, Link, connect};

@@ -2,6 +2,7 @@
 
 mod api;
 mod architecture;
+mod backward;
 mod blocks;
 mod bounds;
 #[cfg(feature = "cli")]
