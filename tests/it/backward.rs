@@ -151,3 +151,32 @@ fn a_stop_ends_the_search_and_names_tell_what_is_no_inverse() {
     assert_eq!((found.balance().asked, found.balance().displaced), (Amount::from_sat(8), Amount::from_sat(4)));
     assert!(found.balances().iter().all(|balance| balance.adds_up()));
 }
+
+/// Fees through coinbases, whole blocks: what comes to an end comes from the seed.
+#[cfg(feature = "simulate")]
+#[test]
+fn fees_in_a_world_are_followed_both_ways() {
+    use fundtrace::trace::{CoinbaseOrder, Options};
+
+    fn check<T: Taint>(view: View<'_>, rule: &T, options: &Options) -> usize {
+        let mut pairs = 0;
+        let seeds = view.txs().filter(|tx| !tx.is_coinbase() && tx.inputs().len() > 1).step_by(23).take(40);
+        for seed in seeds.filter_map(|tx| tx.outputs().next()) {
+            let forward = trace::forward(view, &[seed.seed("it")], rule, &stop::budget(300), options);
+            // Ends that stand in a coinbase have come through a fee.
+            let paid = forward.ends().iter().filter(|end| view.output(end.output).tx().is_coinbase());
+            for end in paid.take(4).chain(forward.ends().iter().take(2)) {
+                let back = trace::backward(view, &[Seed::new(end.output, "it")], rule, &stop::never(), options);
+                assert_eq!(back.touch(seed.index()).map(|touch| touch.amount), Some(end.amount), "{}", rule.name());
+                pairs += 1;
+            }
+        }
+        pairs
+    }
+    let chain = crate::worlds::chain(3_000);
+    for order in [CoinbaseOrder::SubsidyFirst, CoinbaseOrder::FeesFirst] {
+        let options = Options::default().fees(Fees::Coinbase).coinbase_order(order);
+        assert!(check(chain.view(), &Fifo, &options) > 20);
+        assert!(check(chain.view(), &Lifo, &options) > 20);
+    }
+}

@@ -99,6 +99,9 @@ fn a_run_in_steps_is_the_run_in_one_piece() {
             let steps = [
                 (&fork, None),
                 (&chain, Some(tip * 3 / 5)),
+                (&chain, Some(tip * 4 / 5)),
+                (&chain, None),
+                (&chain, Some(tip * 7 / 10)),
                 (&fork, None),
                 (&chain, Some(tip / 4)),
                 (&chain, Some(tip)),

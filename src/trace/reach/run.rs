@@ -109,7 +109,7 @@ impl<'r, 'c, F: Flat, S: Stop + ?Sized> Run<'r, 'c, F, S> {
         self.hold(held, self.hot.value(output.index().at()), output.is_unspendable());
     }
 
-    /// Carries taint through a transaction. `taken` are its tainted inputs with their place among the inputs, ascending.
+    /// Carries taint through a transaction. `taken` are its tainted inputs with their place among the inputs.
     pub(super) fn cross(&mut self, tx: TxIndex, taken: &mut Vec<(usize, Held<F::Mark>)>) {
         let inputs = self.hot.inputs(tx);
         let blind = self.hot.is_blind(tx);

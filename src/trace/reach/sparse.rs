@@ -104,7 +104,7 @@ impl<M: Copy + Default + PartialEq> Sparse<M> {
         self.visited > SPAN && passed < SPAN * APART
     }
 
-    /// Takes everything off the queue that this transaction spends, in the order of its inputs.
+    /// Takes everything off the queue that this transaction spends, each with its place among the inputs.
     fn gather<F: Flat<Mark = M>, S: Stop + ?Sized>(&mut self, tx: TxIndex, run: &Run<'_, '_, F, S>) {
         while let Some(word) = self.queue.pop() {
             let at = id::low(word);
@@ -133,9 +133,6 @@ impl<M: Copy + Default + PartialEq> Sparse<M> {
                     break;
                 }
             }
-        }
-        if self.taken.len() > 1 {
-            self.taken.sort_unstable_by_key(|(at, _)| *at);
         }
     }
 
