@@ -54,6 +54,23 @@ fn bounds_and_routes_of_the_seized_output() {
     assert!(table.contains("Bounds under every rule") && table.contains("Routes to 943f2d57"));
 }
 
+/// Backward from the seized output: under FIFO what forward takes there from the seed is what comes from it.
+#[test]
+fn backward_from_the_seized_output() {
+    let result = json(&["trace", &colonial(), "--seed", SEIZED, "--direction", "backward", "--policy", "fifo,tiho"]);
+    assert_eq!((&result["runs"][0]["policy"], &result["runs"][1]["policy"]), (&"fifo".into(), &"reverse_tiho".into()));
+    for run in result["runs"].as_array().unwrap() {
+        let sum: u64 = run["balance"].as_object().unwrap().values().map(|sat| sat.as_u64().unwrap()).sum();
+        assert_eq!(run["asked_sat"], sum);
+    }
+    let end = result["runs"][0]["ends"].as_array().unwrap().iter().find(|end| end["origin"] == SEED).unwrap();
+    assert_eq!(end["from_sat"], 6_146_816_619_u64);
+    let table = fundtrace(&["trace", &colonial(), "--seed", SEIZED, "--direction", "backward"]);
+    assert!(String::from_utf8(table.stdout).unwrap().contains("an upper bound"));
+    let refused = fundtrace(&["trace", &colonial(), "--seed", SEIZED, "--direction", "backward", "--bounds"]);
+    assert_eq!(refused.status.code(), Some(1));
+}
+
 #[test]
 fn seeds_from_a_file() {
     let folder = folder("seeds_from_a_file");

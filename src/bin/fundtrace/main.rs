@@ -9,6 +9,7 @@ mod info;
 mod input;
 mod jobs;
 mod look;
+mod origins;
 mod simulate;
 mod store;
 mod trace;

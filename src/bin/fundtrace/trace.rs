@@ -12,7 +12,7 @@ use fundtrace::trace::{self, BoundLimits, CoinbaseOrder, Fees, PathLimits, Place
 use fundtrace::{BlockHeight, Error, OutputIndex, View};
 
 use crate::input::{self, InputArgs};
-use crate::{jobs, store, watch};
+use crate::{jobs, origins, store, watch};
 
 /// Follow stolen coins from seeds to where they end, under one taint rule or several side by side.
 ///
@@ -77,6 +77,9 @@ pub(crate) struct Args {
     /// Run every case file (*.toml) of a folder and show one summary; where INPUT is given it takes the place of the cases' own.
     #[arg(long, value_name = "FOLDER", conflicts_with_all = ["seed", "seeds", "case", "explain", "bounds", "paths_to"])]
     jobs: Option<PathBuf>,
+    /// Forward: where the coins of the seeds went. Backward: where they came from (table and json; one rule after the other, each with its own balance).
+    #[arg(long, value_enum, default_value = "forward")]
+    direction: Direction,
     /// How many evidence paths to show to an output, under each rule.
     #[arg(long, value_name = "N", default_value_t = PathLimits::default().paths_max)]
     max_paths: usize,
@@ -98,6 +101,12 @@ fn tag(text: &str) -> Result<TagEntry, String> {
     }
     address.parse::<Address<NetworkUnchecked>>().map_err(|_| format!("{address:?} is not an address"))?;
     Ok(TagEntry::new(address, label).source("command line"))
+}
+
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+enum Direction {
+    Forward,
+    Backward,
 }
 
 #[derive(ValueEnum, Clone, Copy, Debug)]
@@ -170,6 +179,14 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     let routes_to = find_outputs("--paths-to", view, &args.paths_to)?;
     let seeds: Vec<Seed> = given.iter().flat_map(ResolvedSeed::seeds).collect();
     let (stop, options) = (case.stop(&tags), case.options());
+    if args.direction == Direction::Backward {
+        let forward_only = args.resume.is_some() || args.bounds || !explain.is_empty() || !routes_to.is_empty();
+        if forward_only {
+            let what = "--direction backward goes with none of --resume, --bounds, --explain and --paths-to";
+            return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, what).into());
+        }
+        return origins::run(view, &seeds, &rules, &*stop, &options, args.format);
+    }
     if let Some(file) = &args.resume {
         return watch::run(file, view, &seeds, &rules, &*stop, &options, args.format);
     }
