@@ -1,8 +1,8 @@
 //! Backward runs: the other end of forward ones, and balances of their own.
 
-use fundtrace::bitcoin::Amount;
+use fundtrace::bitcoin::{Amount, Network};
 use fundtrace::taint::{Fifo, Haircut, Juniority, Lifo, Poison, Seniority, Taint, Tiho};
-use fundtrace::trace::{self, Fees, OriginReason, Seed, stop};
+use fundtrace::trace::{self, CoinbaseOrder, Fees, Options, OriginReason, Seed, stop};
 use fundtrace::{OutputIndex, View};
 use proptest::prelude::*;
 
@@ -136,6 +136,28 @@ fn origins_by_hand() {
     assert_eq!(origins("pay @7: loot:0=5 -> 4\nlast @8: pay:0 -> 4", "last:0", &Fifo), ["4 unknown_prevout"]);
 }
 
+/// The fee holds satoshis of both inputs; which of them the first coinbase output gets depends on their order in it.
+#[test]
+fn a_fee_is_walked_back_in_its_own_order() {
+    fn check<T: Taint>(rule: &T, order: CoinbaseOrder, from: &str) {
+        // A block creates 37 satoshis here, and the fee is 6.
+        let chain =
+            Mini::new("cb @4050: coinbase -> 1 42\npay @4050: a:0=5 b:0=3 -> 2").network(Network::Regtest).chain();
+        let view = chain.view();
+        let options = Options::default().fees(Fees::Coinbase).coinbase_order(order);
+        let seed = [mini::seed(view, "cb:0")];
+        let found = trace::backward(view, &seed, rule, &stop::never(), &options);
+        let output = found.ends()[0].output.map(|output| view.output(output).outpoint());
+        assert_eq!((output, found.ends()[0].amount), (Some(mini::outpoint(from)), Amount::ONE_SAT), "{}", rule.name());
+        let there = view.output_at(mini::outpoint(from)).unwrap();
+        let forward = trace::forward(view, &[there.seed("it")], rule, &stop::never(), &options);
+        assert_eq!(forward.touch(seed[0].output).map(|touch| touch.amount), Some(Amount::ONE_SAT));
+    }
+    // FIFO pays the 2 from `a`; the fee is three of `a` and three of `b`. LIFO pays it from `b`; the fee is one of `b` and five of `a`.
+    check(&Fifo, CoinbaseOrder::FeesFirst, "a:0");
+    check(&Lifo, CoinbaseOrder::SubsidyFirst, "b:0");
+}
+
 #[test]
 fn a_stop_ends_the_search_and_names_tell_what_is_no_inverse() {
     let chain = Mini::new("pay @7: loot:0=5 -> 4\nlast @8: pay:0 -> 4").chain();
@@ -156,8 +178,6 @@ fn a_stop_ends_the_search_and_names_tell_what_is_no_inverse() {
 #[cfg(feature = "simulate")]
 #[test]
 fn fees_in_a_world_are_followed_both_ways() {
-    use fundtrace::trace::{CoinbaseOrder, Options};
-
     fn check<T: Taint>(view: View<'_>, rule: &T, options: &Options) -> usize {
         let mut pairs = 0;
         let seeds = view.txs().filter(|tx| !tx.is_coinbase() && tx.inputs().len() > 1).step_by(23).take(40);
