@@ -1,16 +1,14 @@
 //! `fundtrace index`: whole chains into a store.
 
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use clap::Args as ClapArgs;
 use fundtrace::bitcoin::Network;
 use fundtrace::chain::Writer;
-use fundtrace::source::blk::{self, Blocks, Progress};
+use fundtrace::source::blk::{self, Blocks};
 use fundtrace::{BlockHeight, Error, spec};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::{input, store};
+use crate::{input, progress, store};
 
 /// Read a chain once and write it as a store, which every other subcommand opens at once.
 #[derive(ClapArgs, Debug)]
@@ -110,27 +108,12 @@ fn warn(blocks: &Blocks) {
 }
 
 fn write(blocks: &Blocks, mut writer: Writer, out: &Path) -> Result<(), Error> {
-    let bar = bar(blocks.size());
-    blocks.write_to(&mut writer, |progress| show(&bar, progress))?;
+    let bar = progress::bytes(blocks.size());
+    blocks.write_to(&mut writer, |at| progress::show(&bar, at))?;
     bar.set_message("putting the store together");
     let saved = writer.finish().and_then(|store| store.save(out));
     bar.finish_and_clear();
     saved
-}
-
-/// A bar on a terminal, nothing elsewhere.
-pub(crate) fn bar(bytes: u64) -> ProgressBar {
-    if !std::io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let bar = ProgressBar::with_draw_target(Some(bytes), ProgressDrawTarget::stderr());
-    let template = "{bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta} left  {msg}";
-    bar.with_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()))
-}
-
-pub(crate) fn show(bar: &ProgressBar, progress: Progress) {
-    bar.set_position(progress.bytes);
-    bar.set_message(format!("height {}, {} transactions", progress.height, progress.txs));
 }
 
 /// Where the files without a name go: beside the store, where there is room for it.

@@ -11,7 +11,7 @@ use fundtrace::source::blk::{self, Blocks};
 use fundtrace::source::{self, FileSet, Form};
 use fundtrace::{BlockHeight, Chain, ChainBuilder, Error, spec};
 
-use crate::index;
+use crate::progress;
 use crate::store::{self, Bytes};
 
 /// What to read.
@@ -75,8 +75,8 @@ fn blocks(paths: &[PathBuf], network: Network) -> Result<Chain<Bytes>, Error> {
     let blocks = Blocks::open(paths, network)?;
     let folder = std::env::temp_dir();
     let mut writer = Writer::new(network, &folder);
-    let bar = index::bar(blocks.size());
-    blocks.write_to(&mut writer, |progress| index::show(&bar, progress))?;
+    let bar = progress::bytes(blocks.size());
+    blocks.write_to(&mut writer, |at| progress::show(&bar, at))?;
     bar.finish_and_clear();
     let mut file = tempfile::tempfile_in(&folder)?;
     writer.finish()?.write_to(std::io::BufWriter::new(&mut file))?;

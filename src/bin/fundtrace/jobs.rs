@@ -11,6 +11,7 @@ use fundtrace::{Chain, Error};
 use serde_json::json;
 
 use crate::input;
+use crate::progress::Counter;
 use crate::store::Bytes;
 use crate::trace::{self, Args, Format};
 
@@ -95,12 +96,14 @@ fn ready(file: &Path, args: &Args, chain: &Chain<Bytes>) -> Result<Ready, Error>
 /// Runs cases side by side; a row for every case and rule.
 fn follow(chain: &Chain<Bytes>, cases: &[Ready]) -> Vec<serde_json::Value> {
     let stops: Vec<_> = cases.iter().map(|ready| ready.case.stop(&ready.tags)).collect();
+    let counter = Counter::new();
+    let stops: Vec<_> = stops.iter().map(|stop| counter.over(&**stop)).collect();
     let mut jobs = Vec::new();
     let mut names = Vec::new();
     for (ready, stop) in cases.iter().zip(&stops) {
         let view = ready.case.height().map_or(chain.view(), |height| chain.as_of(height));
         for rule in &ready.rules {
-            jobs.push(Job::new(view, &ready.seeds, *rule).stop(&**stop).options(ready.case.options()));
+            jobs.push(Job::new(view, &ready.seeds, *rule).stop(stop).options(ready.case.options()));
             names.push(ready.name.as_str());
         }
     }

@@ -10,6 +10,7 @@ mod input;
 mod jobs;
 mod look;
 mod origins;
+mod progress;
 mod simulate;
 mod store;
 mod trace;

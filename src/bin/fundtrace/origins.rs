@@ -8,6 +8,7 @@ use fundtrace::trace::{self, Options, OriginBalance, OriginEnd, Origins, Seed, S
 use fundtrace::{Error, View};
 use serde_json::{Value, json};
 
+use crate::progress::Counter;
 use crate::trace::Format;
 
 /// How many origins the table shows under each rule.
@@ -21,8 +22,11 @@ pub(crate) fn run(
     options: &Options,
     format: Format,
 ) -> Result<(), Error> {
-    let run = |rule: &Rule| backward(view, wanted, *rule, stop, options);
+    let counter = Counter::new();
+    let counted = counter.over(stop);
+    let run = |rule: &Rule| backward(view, wanted, *rule, &counted, options);
     let found: Vec<Origins<'_>> = rules.iter().map(run).collect::<Result<_, Error>>()?;
+    drop(counter);
     let mut to = BufWriter::new(std::io::stdout().lock());
     match format {
         Format::Json => {

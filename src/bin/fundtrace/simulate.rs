@@ -1,6 +1,6 @@
 //! `fundtrace simulate`: a chain with known truth into a folder.
 
-use std::io::{BufWriter, Error as IoError, ErrorKind, IsTerminal, Write};
+use std::io::{BufWriter, Error as IoError, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use clap::{Args as ClapArgs, ValueEnum};
@@ -10,11 +10,10 @@ use fundtrace::simulate::{BlockFiles, Card, Mined, Programme, World, WorldSpec};
 use fundtrace::source::raw;
 use fundtrace::truth::Row;
 use fundtrace::{Chain, Error};
-use indicatif::{ProgressBar, ProgressStyle};
 use tempfile::NamedTempFile;
 
 use crate::store::Bytes;
-use crate::{input, store};
+use crate::{input, progress, store};
 
 /// Make a chain whose truth is known: people, exchanges, mixers, thieves; the same seed makes the same bytes everywhere.
 ///
@@ -83,7 +82,7 @@ fn make(args: &Args) -> Result<Chain<Bytes>, Error> {
     let mut sink = Sink::open(args.shape, folder)?;
     let mut truth = BufWriter::with_capacity(1 << 20, hidden(folder)?);
     let mut world = World::new(spec.clone(), args.seed);
-    let bar = bar(args.txs);
+    let bar = progress::transactions(args.txs);
     let mut blocks = 0_u64;
     for mined in &mut world {
         blocks += 1;
@@ -110,14 +109,6 @@ fn make(args: &Args) -> Result<Chain<Bytes>, Error> {
     name(truth, &folder.join("truth.jsonl"))?;
     name(about, &folder.join("world.json"))?;
     Ok(chain)
-}
-
-fn bar(txs: u64) -> ProgressBar {
-    if !std::io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} transactions {per_sec} {eta} left");
-    ProgressBar::new(txs).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
 /// A file that has no name yet that anything reads.

@@ -12,6 +12,7 @@ use fundtrace::trace::{self, BoundLimits, CoinbaseOrder, Fees, PathLimits, Place
 use fundtrace::{BlockHeight, Error, OutputIndex, View};
 
 use crate::input::{self, InputArgs};
+use crate::progress::Counter;
 use crate::{jobs, origins, store, watch};
 
 /// Follow stolen coins from seeds to where they end, under one taint rule or several side by side.
@@ -190,14 +191,17 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     if let Some(file) = &args.resume {
         return watch::run(file, view, &seeds, &rules, &*stop, &options, args.format);
     }
-    let traces = spec::run(view, &seeds, &rules, &*stop, &options);
+    let counter = Counter::new();
+    let stop = counter.over(&*stop);
+    let traces = spec::run(view, &seeds, &rules, &stop, &options);
     let mut bounds = Vec::new();
     if args.bounds {
-        let poison = Rule::Poison.forward(view, &seeds, &*stop, &options);
+        let poison = Rule::Poison.forward(view, &seeds, &stop, &options);
         let one = |output: &OutputIndex| Place::new(view.output(*output).outpoint().to_string(), [*output]);
         let places: Vec<Place> = poison.services().into_iter().chain(explain.iter().map(one)).collect();
         bounds = trace::bounds(&poison, &places, BoundLimits::default())?;
     }
+    drop(counter);
     let limits = PathLimits::default().paths(args.max_paths);
     let report = Report::new(&traces)?.seeds(&given).explain(&explain).paths(limits);
     write(&report.bounds(&bounds).routes_to(&routes_to), args.format)

@@ -9,6 +9,7 @@ use fundtrace::trace::{Alert, Event, Options, Reach, Seed, Stop, Watch};
 use fundtrace::{BlockHeight, Error, View};
 use serde_json::json;
 
+use crate::progress::Counter;
 use crate::trace::Format;
 
 /// Takes a step, writes down where it ended, and tells what is new.
@@ -25,18 +26,21 @@ pub(crate) fn run(
         return Err(invalid("--resume follows one rule; name it with --policy"));
     };
     let here = |error: Error| error.within(file.display());
+    let counter = Counter::new();
+    let stop = counter.over(stop);
     let (watch, reach, alerts, from) = if file.exists() {
         let mut watch =
             Watch::read(BufReader::new(File::open(file).map_err(|error| here(error.into()))?)).map_err(here)?;
         if watch.rule() != *rule || !watch.is_of(view, seeds, options) {
             return Err(here(invalid("the file is of a run with other seeds, another rule or other conventions")));
         }
-        let progress = watch.advance(view, stop).map_err(here)?;
+        let progress = watch.advance(view, &stop).map_err(here)?;
         (watch, progress.reach, Some(progress.alerts), progress.resumed_from)
     } else {
-        let (watch, reach) = Watch::start(view, seeds, *rule, stop, options)?;
+        let (watch, reach) = Watch::start(view, seeds, *rule, &stop, options)?;
         (watch, reach, None, None)
     };
+    drop(counter);
     save(&watch, file).map_err(here)?;
     let mut to = BufWriter::new(std::io::stdout().lock());
     match format {
