@@ -3,7 +3,7 @@
 //!
 //! `cargo run --release --features cli --example bench_taint -- STORE`
 //!
-//! Without a store it makes a small world of its own, so that it runs anywhere. Times are medians of wall time.
+//! Without a store it makes a small world of its own, so that it runs anywhere. Times are medians of wall time, on one thread where nothing else is said.
 
 use std::collections::{BTreeMap, HashMap};
 use std::error::Error;
@@ -25,9 +25,13 @@ fn main() -> Result<(), Box<dyn Error>> {
             // Nothing else may change the file meanwhile; see `store::map` of the command.
             #[allow(unsafe_code, reason = "mapping a file is what is measured")]
             let bytes = unsafe { Mmap::map(&File::open(store)?)? };
-            report(Chain::from_bytes(bytes)?.view());
+            let chain = Chain::from_bytes(bytes)?;
+            pool(1).install(|| report(chain.view()));
         }
-        None => report(world(20_000)?.view()),
+        None => {
+            let chain = world(20_000)?;
+            pool(1).install(|| report(chain.view()));
+        }
     }
     Ok(())
 }
@@ -50,6 +54,10 @@ fn report(view: View<'_>) {
     rules(view, &wide);
     let labels: Vec<Seed> = labelled(&wide, 10);
     line(view, "haircut, ten labels", Engine::Sparse, &labels, Rule::Haircut);
+    println!("\nas many coinbases as it takes to cross as many transactions, one source");
+    for rule in [Rule::Fifo, Rule::Lifo, Rule::Tiho, Rule::Seniority, Rule::Juniority] {
+        line(view, rule.as_str(), Engine::Auto, &many(view, txs, rule), rule);
+    }
 
     let at = |share: u32| TxIndex::from_u32(share);
     let random: Vec<Seed> = (0..100)
@@ -58,35 +66,48 @@ fn report(view: View<'_>) {
         .collect();
     println!("\n100 outputs between 20 and 25 % of the chain, one source");
     for rule in [Rule::Poison, Rule::Haircut, Rule::Fifo] {
-        for engine in [Engine::Sparse, Engine::Dense, Engine::Auto] {
-            line(view, &format!("{rule}, {engine:?}"), engine, &random, rule);
-        }
+        engines(view, rule.as_str(), &random, rule);
     }
-    for engine in [Engine::Sparse, Engine::Dense] {
-        line(view, &format!("poison, 64 sources, {engine:?}"), engine, &labelled(&random[..64], 64), Rule::Poison);
-    }
+    engines(view, "poison, 64 sources", &labelled(&random[..64.min(random.len())], 64), Rule::Poison);
     let coinbases = view.txs().filter(|tx| tx.is_coinbase()).flat_map(|tx| tx.outputs());
     let everything: Vec<Seed> = coinbases.map(|output| output.seed("all")).collect();
     println!("\neverything is tainted");
-    for engine in [Engine::Sparse, Engine::Dense] {
-        line(view, &format!("haircut, {engine:?}"), engine, &everything, Rule::Haircut);
-    }
+    engines(view, "haircut", &everything, Rule::Haircut);
     small(view, txs);
 }
 
-/// The coinbase outputs from which poison crosses most nearly 27,000 transactions, or most of a smaller chain.
+/// So many transactions are crossed, or fewer in a smaller chain.
+fn aim(txs: u32) -> u64 {
+    u64::from(27_000.min(txs / 20))
+}
+
+/// The coinbase outputs from which poison crosses most nearly so many transactions.
 fn wide(view: View<'_>, txs: u32) -> Vec<Seed> {
-    let aim = u64::from(27_000.min(txs / 20));
+    let aim = aim(txs);
     let mut best: (u64, Vec<Seed>) = (u64::MAX, Vec::new());
     let coinbases: Vec<_> = view.txs().filter(|tx| tx.is_coinbase()).collect();
     for tx in coinbases.iter().rev().step_by((coinbases.len() / 200).max(1)) {
         let seeds: Vec<Seed> = tx.outputs().map(|output| output.seed("wide")).collect();
-        let reach = trace::reach(view, &seeds, Rule::Haircut, &stop::budget(aim * 2), &Options::default());
+        let reach = trace::reach(view, &seeds, Rule::Poison, &stop::budget(aim * 2), &Options::default());
         if reach.transactions().abs_diff(aim) < best.0 {
             best = (reach.transactions().abs_diff(aim), seeds);
         }
     }
     best.1
+}
+
+/// Coinbase outputs, evenly taken, from which a rule crosses at least so many transactions.
+fn many(view: View<'_>, txs: u32, rule: Rule) -> Vec<Seed> {
+    let coinbases: Vec<_> = view.txs().filter(|tx| tx.is_coinbase()).flat_map(|tx| tx.outputs()).collect();
+    let mut step = coinbases.len();
+    loop {
+        let seeds: Vec<Seed> = coinbases.iter().step_by(step).map(|output| output.seed("many")).collect();
+        let reach = trace::reach(view, &seeds, rule, &stop::never(), &Options::default());
+        if step == 1 || reach.transactions() >= aim(txs) {
+            return seeds;
+        }
+        step = (step * 3 / 4).max(1);
+    }
 }
 
 /// The same outputs under so many labels; one output is given its own parts of the chain further on.
@@ -102,6 +123,21 @@ fn rules(view: View<'_>, seeds: &[Seed]) {
     }
     let (time, (txs, held)) = median(3, || floats(view, seeds));
     println!("  {:34} {:>10.2} ms  {txs} transactions, {held:.0} sat", "haircut, hash map and floats", ms(time));
+}
+
+/// Every engine on one thread, and the dense one on two.
+fn engines(view: View<'_>, what: &str, seeds: &[Seed], rule: Rule) {
+    for engine in [Engine::Sparse, Engine::Dense, Engine::Auto] {
+        line(view, &format!("{what}, {engine:?}"), engine, seeds, rule);
+    }
+    let run = || trace::reach_with(Engine::Dense, view, seeds, rule, &stop::never(), &Options::default()).ends().len();
+    let pool = pool(2);
+    let (time, _) = median(9, || pool.install(run));
+    println!("  {:34} {:>10.2} ms", format!("{what}, Dense, two threads"), ms(time));
+}
+
+fn pool(threads: usize) -> rayon::ThreadPool {
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads")
 }
 
 fn line(view: View<'_>, what: &str, engine: Engine, seeds: &[Seed], rule: Rule) {
@@ -169,9 +205,9 @@ fn small(view: View<'_>, txs: u32) {
     let job = |seed| Job::new(view, std::slice::from_ref(seed), Rule::Fifo);
     let jobs: Vec<Job<'_, '_>> = cases.iter().cycle().take(10_000).map(job).collect();
     for threads in [1, 2] {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
         let run = || spec::reach(&jobs).len();
-        let (time, runs) = median(5, || pool.install(run));
+        let pool = pool(threads);
+        let (time, runs) = median(9, || pool.install(run));
         println!("  {runs} cases, {threads} threads {:>24.2} ms", ms(time));
     }
 }

@@ -167,6 +167,14 @@ pub(crate) fn at(number: impl Into<u64>) -> usize {
     number.into() as usize
 }
 
+/// A position in memory that a column writes in five bytes.
+#[inline]
+pub(crate) fn at_five(bytes: [u8; 5]) -> usize {
+    let mut number = [0; 8];
+    number[..5].copy_from_slice(&bytes);
+    u64::from_le_bytes(number) as usize
+}
+
 /// A position in memory as a number for a column.
 #[inline]
 pub(crate) const fn number(position: usize) -> u64 {

@@ -8,7 +8,7 @@ use std::ops::Range;
 use super::View;
 use super::columns::{NO_OUTPUT, NO_TX, Numbers, flag};
 use super::format::Column;
-use super::script::ScriptType;
+use super::script::{ScriptType, is_unspendable};
 use crate::id::{self, OutputIndex, TxIndex};
 
 /// What an engine reads of a view.
@@ -27,6 +27,8 @@ pub(crate) struct Hot<'c> {
     gaps: bool,
     /// From here on an output without a spender is unspent, because the chain is complete.
     unspent_from: TxIndex,
+    /// The first output of that transaction.
+    unspent_outputs_from: OutputIndex,
     /// Whether a source said of some outputs that they are unspent.
     said: bool,
 }
@@ -41,10 +43,15 @@ impl<'c> Hot<'c> {
             let block = heights.partition_point(|height| height < u64::from(from.to_u32()));
             TxIndex::from_u32(columns.numbers::<4>(Column::BlockFirstTx).get_u32(block))
         });
+        let first_output = columns.numbers::<5>(Column::TxFirstOutput);
+        let unspent_outputs_from = match unspent_from.to_u32() {
+            NO_TX => OutputIndex::from_u64(NO_OUTPUT),
+            _ => OutputIndex::from_u64(first_output.get(unspent_from.at())),
+        };
         Self {
             view,
             first_input: columns.numbers(Column::TxFirstInput),
-            first_output: columns.numbers(Column::TxFirstOutput),
+            first_output,
             prevout: columns.numbers(Column::InputPrevout),
             input_value: columns.numbers(Column::InputValue),
             value: columns.numbers(Column::OutputValue),
@@ -53,6 +60,7 @@ impl<'c> Hot<'c> {
             output_type: columns.bytes_of(Column::OutputType),
             gaps: view.counts().heights_unknown > 0,
             unspent_from,
+            unspent_outputs_from,
             said: columns.numbers::<5>(Column::SaidUnspent).len() > 0,
         }
     }
@@ -71,6 +79,41 @@ impl<'c> Hot<'c> {
     #[inline]
     pub(crate) fn inputs_end(&self, tx: TxIndex) -> usize {
         id::at(self.first_input.get(tx.at() + 1))
+    }
+
+    /// Whether every transaction that stands before the view's end is in the view.
+    pub(crate) fn is_gapless(&self) -> bool {
+        !self.gaps
+    }
+
+    /// Whether no transaction of a range is blind but its coinbases, at which no taint arrives.
+    pub(crate) fn sees_all(&self, txs: Range<TxIndex>) -> bool {
+        let flags = &self.flags[txs.start.at()..txs.end.at()];
+        flags.iter().all(|flags| flags & (flag::BLIND | flag::COINBASE) != flag::BLIND)
+    }
+
+    /// The first inputs and the first outputs after those of each transaction of a range.
+    pub(crate) fn ends_of(&self, txs: Range<TxIndex>) -> (&'c [[u8; 5]], &'c [[u8; 5]]) {
+        let after = txs.start.at() + 1..txs.end.at() + 1;
+        (&self.first_input.bytes()[after.clone()], &self.first_output.bytes()[after])
+    }
+
+    /// What each of some inputs spends; beyond the last output in a coinbase.
+    #[inline]
+    pub(crate) fn prevouts(&self, inputs: Range<usize>) -> &'c [[u8; 5]] {
+        &self.prevout.bytes()[inputs]
+    }
+
+    /// As [`input_value`](Self::input_value), of each of some inputs.
+    #[inline]
+    pub(crate) fn input_values(&self, inputs: Range<usize>) -> &'c [[u8; 8]] {
+        &self.input_value.bytes()[inputs]
+    }
+
+    /// As [`value`](Self::value), of each of some outputs.
+    #[inline]
+    pub(crate) fn values(&self, outputs: Range<usize>) -> &'c [[u8; 8]] {
+        &self.value.bytes()[outputs]
     }
 
     /// How many outputs the chain has.
@@ -118,11 +161,22 @@ impl<'c> Hot<'c> {
 
     /// True when nothing can spend an output because of its script. Its length decides only where the type leaves it open.
     #[inline]
-    pub(crate) fn is_unspendable(&self, output: usize, tx: TxIndex) -> bool {
+    pub(crate) fn is_unspendable(&self, output: usize) -> bool {
         const RETURN: u8 = ScriptType::OpReturn as u8;
         const OPEN: [u8; 2] = [ScriptType::NonStandard as u8, ScriptType::Multisig as u8];
         let of = self.output_type[output];
-        of == RETURN || (OPEN.contains(&of) && self.view.output_in(OutputIndex::of(output), tx).is_unspendable())
+        of == RETURN || (OPEN.contains(&of) && self.has_unspendable_script(output))
+    }
+
+    #[cold]
+    fn has_unspendable_script(&self, output: usize) -> bool {
+        self.view.columns().script(OutputIndex::of(output)).is_some_and(is_unspendable)
+    }
+
+    /// As [`is_unspent`](Self::is_unspent), in a chain without gaps.
+    #[inline]
+    pub(crate) fn is_unspent_output(&self, output: OutputIndex) -> bool {
+        output >= self.unspent_outputs_from || (self.said && self.view.columns().is_said_unspent(output))
     }
 
     /// Of an output that no visible transaction spends: whether that is known to be so.

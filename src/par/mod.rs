@@ -23,6 +23,11 @@ pub(crate) fn map_owned<T: Send, R: Send>(items: Vec<T>, f: impl Fn(T) -> R + Sy
     items.into_par_iter().map(f).collect()
 }
 
+/// How many threads the caller's pool has.
+pub(crate) fn threads() -> usize {
+    rayon::current_num_threads()
+}
+
 /// Does two things side by side where there is a thread for each.
 pub(crate) fn join<A: Send, B: Send>(a: impl FnOnce() -> A + Send, b: impl FnOnce() -> B + Send) -> (A, B) {
     rayon::join(a, b)

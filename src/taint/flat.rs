@@ -15,7 +15,7 @@ mod store;
 pub(crate) use amounts::Amounts;
 pub(crate) use labelled::Labelled;
 pub(crate) use lanes::Lanes;
-pub(crate) use place::Placing;
+pub(crate) use place::{Placing, Scratch};
 pub(crate) use rows::Rows;
 pub(crate) use sets::Sets;
 
@@ -66,4 +66,16 @@ pub(crate) trait Flat {
 
     /// Takes a mark back.
     fn free(&mut self, mark: Self::Mark);
+}
+
+/// A rule that needs of a transaction no more than what its inputs bring together, and of an output no more than a word.
+pub(crate) trait Word: Flat<Mark = u64> + Sync {
+    /// Whether a mark says of which sources there is any, and not how much.
+    const ANY: bool;
+
+    /// What two inputs bring together.
+    fn join(first: u64, second: u64) -> u64;
+
+    /// Spreads what inputs worth `all` bring over `outputs`, of which the fee is the last. `into` is cleared first.
+    fn pour(&self, brought: u64, all: u64, outputs: &[u64], into: &mut Vec<u64>, scratch: &mut Scratch);
 }

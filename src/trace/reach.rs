@@ -11,6 +11,7 @@ mod queue;
 mod run;
 mod sparse;
 mod state;
+mod stream;
 
 pub use found::{Reach, Reached, Shares};
 pub(super) use state::State;
@@ -21,7 +22,7 @@ use bitcoin::Amount;
 
 use super::{Options, Policy, Reason, Seed, Seeded, Stop, seed};
 use crate::chain::{Output, View};
-use crate::id::{self, SourceIndex};
+use crate::id::{self, SourceIndex, TxIndex};
 use crate::taint::flat::{Amounts, Flat, Labelled, Lanes, Placing, Rows, Sets};
 use crate::taint::{Fifo, Haircut, Juniority, Lifo, Poison, Rule, Seniority, Tiho};
 use found::{UNKNOWN_SPENDER, UNSPENT};
@@ -162,7 +163,7 @@ struct Start<'r, 'c, S: ?Sized> {
     keep: bool,
 }
 
-impl<'c, S: Stop + ?Sized> Start<'_, 'c, S> {
+impl<'r, 'c, S: Stop + ?Sized> Start<'r, 'c, S> {
     fn run(&self, labels: &[&str], seeds: &[Seed], rule: Rule, from: Option<&State>) -> (Reach<'c>, State) {
         let (sources, by_label) = seed::numbered(labels);
         let count = sources.len();
@@ -170,27 +171,30 @@ impl<'c, S: Stop + ?Sized> Start<'_, 'c, S> {
         found.sources = sources;
         let seeds = self.usable(seeds, &by_label, &mut found);
         let placing = match rule {
-            Rule::Poison if count <= Lanes::WIDTH => return self.follow(Lanes, &seeds, found, from),
-            Rule::Poison => return self.follow(Sets::new(), &seeds, found, from),
-            Rule::Fifo => return self.follow(Rows::fifo(), &seeds, found, from),
-            Rule::Lifo => return self.follow(Rows::lifo(), &seeds, found, from),
+            Rule::Poison if count <= Lanes::WIDTH => {
+                return self.follow(Lanes, Some(stream::pass), &seeds, found, from);
+            }
+            Rule::Poison => return self.follow(Sets::new(), None, &seeds, found, from),
+            Rule::Fifo => return self.follow(Rows::fifo(), None, &seeds, found, from),
+            Rule::Lifo => return self.follow(Rows::lifo(), None, &seeds, found, from),
             Rule::Haircut => Placing::Haircut,
             Rule::Seniority => Placing::Seniority,
             Rule::Juniority => Placing::Juniority,
             Rule::Tiho => Placing::Tiho,
         };
         if count <= 1 {
-            self.follow(Amounts::new(placing), &seeds, found, from)
+            self.follow(Amounts::new(placing), Some(stream::pass), &seeds, found, from)
         } else {
-            self.follow(Labelled::new(placing), &seeds, found, from)
+            self.follow(Labelled::new(placing), None, &seeds, found, from)
         }
     }
 
     fn follow<F: Flat>(
         &self,
         flat: F,
+        stream: Option<Stream<'r, 'c, F, S>>,
         seeds: &[Usable<'c>],
-        found: Reach<'c>,
+        mut found: Reach<'c>,
         from: Option<&State>,
     ) -> (Reach<'c>, State) {
         let mut run = Run::new(self.view, flat, self.stop, self.options, found.sources.len());
@@ -201,17 +205,23 @@ impl<'c, S: Stop + ?Sized> Start<'_, 'c, S> {
         let mut sparse = Sparse::new();
         match self.engine {
             Engine::Sparse => sparse.run(&mut run, GiveWay::Never),
-            Engine::Auto => sparse.run(&mut run, GiveWay::WhenDense),
+            Engine::Auto => {
+                let apart = if stream.is_some() && stream::fits(&run) { STREAM_APART } else { DENSE_APART };
+                sparse.run(&mut run, GiveWay::WhenDense(apart));
+            }
             Engine::Dense => sparse.take(&mut run),
             Engine::SwitchAfter(visits) => sparse.run(&mut run, GiveWay::After(visits)),
         }
         if let Some(next) = sparse.next() {
             let placed: Vec<_> = sparse.drain().collect();
-            run.placed = dense::pass(&mut run, next, placed.into_iter());
-            sparse.run(&mut run, GiveWay::Never);
+            if !stream.is_some_and(|stream| stream(&mut run, next, &placed, &mut found, self.keep)) {
+                run.placed = dense::pass(&mut run, next, placed.into_iter());
+                sparse.run(&mut run, GiveWay::Never);
+            }
         }
         let state = if self.keep { State::of(&run, seeds) } else { State::default() };
-        (finish(run, found), state)
+        take_rest(&mut run, &mut found);
+        (close(run, found), state)
     }
 
     /// Sorts out the seeds that can be used, each with its source and value.
@@ -243,8 +253,17 @@ impl<'c, S: Stop + ?Sized> Start<'_, 'c, S> {
     }
 }
 
+/// How many transactions may lie between two visits of the sparse engine before a pass over all of them costs more: where the run is streamed, and
+/// where it is not. Measured on a chain of a million transactions (DESIGN.md, "When does an engine give way to the other?").
+const STREAM_APART: u64 = 8;
+const DENSE_APART: u64 = 2;
+
+/// How a rule of one word streams a chain; see [`stream::pass`].
+type Stream<'r, 'c, F, S> =
+    fn(&mut Run<'r, 'c, F, S>, TxIndex, &[(TxIndex, Held<<F as Flat>::Mark>)], &mut Reach<'c>, bool) -> bool;
+
 /// Turns what is left into ends.
-fn finish<'c, F: Flat, S: Stop + ?Sized>(mut run: Run<'_, 'c, F, S>, mut found: Reach<'c>) -> Reach<'c> {
+fn take_rest<'c, F: Flat, S: Stop + ?Sized>(run: &mut Run<'_, 'c, F, S>, found: &mut Reach<'c>) {
     let mut rows: Vec<(Held<F::Mark>, u32)> = Vec::new();
     let mut numbers = HashMap::new();
     let mut number = |reason: Reason, reasons: &mut Vec<Reason>| {
@@ -272,12 +291,16 @@ fn finish<'c, F: Flat, S: Stop + ?Sized>(mut run: Run<'_, 'c, F, S>, mut found: 
     let mut rows = rows.into_iter().peekable();
     for held in rest {
         while let Some((stopped, reason)) = rows.next_if(|(stopped, _)| stopped.output < held.output) {
-            found.push(&run, stopped, reason);
+            found.push(run, stopped, reason);
         }
         let unspent = run.hot.is_unspent(held.output, held.tx);
-        found.push(&run, held, if unspent { UNSPENT } else { UNKNOWN_SPENDER });
+        found.push(run, held, if unspent { UNSPENT } else { UNKNOWN_SPENDER });
     }
-    rows.for_each(|(stopped, reason)| found.push(&run, stopped, reason));
+    rows.for_each(|(stopped, reason)| found.push(run, stopped, reason));
+}
+
+/// Books what was not an end, and checks that everything adds up.
+fn close<'c, F: Flat, S: Stop + ?Sized>(run: Run<'_, 'c, F, S>, mut found: Reach<'c>) -> Reach<'c> {
     if found.sources.len() > 1 && found.lanes.is_empty() {
         found.first_share.push(id::number(found.shares.len()));
     }

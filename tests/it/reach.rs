@@ -1,5 +1,8 @@
 //! The fast engines against the specification engine: every end, every reason, every balance.
 
+use fundtrace::bitcoin::hashes::Hash;
+use fundtrace::bitcoin::{Amount, OutPoint, ScriptBuf, TxOut, Txid};
+use fundtrace::chain::{ChainBuilder, NewInput, NewTx};
 use fundtrace::spec::Rule;
 use fundtrace::trace::{self, Balance, Engine, Reach, Reason, Seed, Trace, stop};
 use fundtrace::{BlockHeight, View};
@@ -89,6 +92,38 @@ pub fn check_full(reach: &Reach<'_>) -> Balance {
     reach.balance()
 }
 
+/// A way of more hops than a streamed cell can tell.
+#[test]
+fn a_long_way_is_told_by_every_engine() {
+    const WAY: u32 = 65_600;
+    let txid = |n: u32| {
+        let mut bytes = [7; 32];
+        bytes[..4].copy_from_slice(&n.to_le_bytes());
+        Txid::from_byte_array(bytes)
+    };
+    let out = |sat| TxOut { value: Amount::from_sat(sat), script_pubkey: ScriptBuf::new() };
+    let mut builder = ChainBuilder::new();
+    for n in 1..=WAY {
+        let mut input = NewInput::new(OutPoint::new(txid(n - 1), 0));
+        if n == 1 {
+            input = input.prevout(out(9));
+        }
+        builder.insert(NewTx::claimed(txid(n), vec![input], vec![out(9)]).height(BlockHeight::from_u32(n))).unwrap();
+    }
+    let chain = builder.finish().unwrap();
+    let seeds = [chain.view().output_at(OutPoint::new(txid(0), 0)).unwrap().seed("far")];
+    for rule in [Rule::Poison, Rule::Haircut] {
+        for (engine, height) in
+            [(Engine::Sparse, WAY), (Engine::Dense, WAY), (Engine::Dense, 65_534), (Engine::Auto, 65_533)]
+        {
+            let view = chain.as_of(BlockHeight::from_u32(height));
+            let reach = trace::reach_with(engine, view, &seeds, rule, &stop::never(), &trace::Options::default());
+            let ends: Vec<_> = reach.ends().map(|end| (end.hops, end.amount.to_sat())).collect();
+            assert_eq!((ends, reach.transactions()), (vec![(height, 9)], u64::from(height)), "{rule} {engine:?}");
+        }
+    }
+}
+
 #[cfg(feature = "simulate")]
 mod on_a_world {
     use super::*;
@@ -124,6 +159,25 @@ mod on_a_world {
         // 60 sources fit the lanes, 120 do not.
         for step in [300, 50, 25] {
             agree(view, &spread(view, step), &[], &Options::default().fees(Fees::Coinbase)).unwrap();
+        }
+    }
+
+    /// Several windows, each in several parts.
+    #[test]
+    fn a_chain_is_streamed_alike_on_any_number_of_threads() {
+        let chain = crate::worlds::chain(9_000);
+        let view = chain.view();
+        let many = spread(view, 200);
+        let one: Vec<Seed> = many.iter().map(|seed| Seed::new(seed.output, "one")).collect();
+        for (rule, seeds) in [(Rule::Poison, &one), (Rule::Poison, &many), (Rule::Haircut, &one), (Rule::Tiho, &one)] {
+            let run = |engine| {
+                format!("{:?}", trace::reach_with(engine, view, seeds, rule, &stop::never(), &Options::default()))
+            };
+            let sparse = run(Engine::Sparse);
+            for threads in [1, 2, 3, 8, 64] {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                assert!(pool.install(|| run(Engine::Dense)) == sparse, "{rule}, {threads} threads");
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 //! Rules that keep amounts, with one source: a mark is a number of satoshis.
 
 use super::place::Scratch;
-use super::{Flat, Input, Piece, Placing};
+use super::{Flat, Input, Piece, Placing, Word};
 use crate::id::SourceIndex;
 
 /// One source's amounts, placed by a rule.
@@ -48,4 +48,18 @@ impl Flat for Amounts {
     }
 
     fn free(&mut self, _: u64) {}
+}
+
+impl Word for Amounts {
+    const ANY: bool = false;
+
+    #[inline]
+    fn join(first: u64, second: u64) -> u64 {
+        first + second
+    }
+
+    #[inline]
+    fn pour(&self, brought: u64, all: u64, outputs: &[u64], into: &mut Vec<u64>, scratch: &mut Scratch) {
+        self.placing.place(brought, all, outputs, into, scratch);
+    }
 }

@@ -1,6 +1,6 @@
 //! Poison for up to 64 sources at once: a bit each.
 
-use super::{Flat, Input, Piece};
+use super::{Flat, Input, Piece, Scratch, Word};
 use crate::id::SourceIndex;
 
 /// Poison in lanes: source `n` is bit `n`.
@@ -50,4 +50,19 @@ impl Flat for Lanes {
     }
 
     fn free(&mut self, _: u64) {}
+}
+
+impl Word for Lanes {
+    const ANY: bool = true;
+
+    #[inline]
+    fn join(first: u64, second: u64) -> u64 {
+        first | second
+    }
+
+    #[inline]
+    fn pour(&self, brought: u64, _: u64, outputs: &[u64], into: &mut Vec<u64>, _: &mut Scratch) {
+        into.clear();
+        into.resize(outputs.len(), brought);
+    }
 }

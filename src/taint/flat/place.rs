@@ -17,7 +17,7 @@ pub(crate) enum Placing {
 
 /// Scratch for [`Placing::place`].
 #[derive(Debug, Default)]
-pub(super) struct Scratch {
+pub(crate) struct Scratch {
     order: Vec<(u64, u32)>,
 }
 

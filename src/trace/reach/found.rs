@@ -31,6 +31,10 @@ impl Ledger {
         let sums = || Sums { total: 0, by_source: vec![0; sources] };
         Self { fees: sums(), burned: sums(), displaced: sums() }
     }
+
+    pub(super) fn sources(&self) -> usize {
+        self.fees.by_source.len()
+    }
 }
 
 /// An output where taint ends.
@@ -220,6 +224,9 @@ impl<'c> Reach<'c> {
 
     /// Returns the balance of each source, in the order of [`SourceIndex`]. Under poison they overlap.
     pub fn balances(&self) -> Vec<Balance> {
+        if self.sources.len() == 1 {
+            return vec![self.balance()];
+        }
         let mut balances = vec![Balance::default(); self.sources.len()];
         for seed in &self.seeds {
             balances[seed.source.at()].seeded += seed.value;

@@ -37,7 +37,7 @@ pub(super) struct Run<'r, 'c, F: Flat, S: ?Sized> {
     cuts: bool,
     options: Options,
     /// Who owns each seeded output in the end, ascending.
-    seeds: Vec<(OutputIndex, SourceIndex)>,
+    pub(super) seeds: Vec<(OutputIndex, SourceIndex)>,
     /// Whether a block is there, so that its coinbase can be paid.
     rows: HashMap<BlockHeight, bool>,
     pending: BTreeMap<BlockHeight, Pending<'c, F::Mark>>,
@@ -154,7 +154,7 @@ impl<'r, 'c, F: Flat, S: Stop + ?Sized> Run<'r, 'c, F, S> {
                 self.book(mark, value, |ledger| &mut ledger.displaced);
                 continue;
             }
-            self.hold(held, value, self.hot.is_unspendable(output, tx));
+            self.hold(held, value, self.hot.is_unspendable(output));
         }
         self.pay_fee(tx, last, fee, hops);
     }
@@ -243,6 +243,26 @@ impl<'r, 'c, F: Flat, S: Stop + ?Sized> Run<'r, 'c, F, S> {
         self.flat.free(mark);
     }
 
+    /// Books what is held as burned, if nothing can spend it.
+    pub(super) fn burns(&mut self, held: &Held<F::Mark>) -> bool {
+        let burns = self.hot.is_unspendable(held.output.at());
+        if burns {
+            self.book(held.mark, self.hot.value(held.output.at()), |ledger| &mut ledger.burned);
+        }
+        burns
+    }
+
+    /// Books values by mark that were summed elsewhere.
+    pub(super) fn book_all(
+        &mut self,
+        rows: impl Iterator<Item = (F::Mark, u64)>,
+        column: impl Fn(&mut Ledger) -> &mut Sums,
+    ) {
+        for (mark, value) in rows {
+            self.book(mark, value, &column);
+        }
+    }
+
     pub(super) fn check(&self, held: &Held<F::Mark>, spender: Option<TxIndex>) -> Option<Reason> {
         let output = self.view.output_in(held.output, held.tx);
         self.stop.check(&Visit {
@@ -267,6 +287,10 @@ impl<'r, 'c, F: Flat, S: Stop + ?Sized> Run<'r, 'c, F, S> {
     /// How much of a held output is tainted.
     pub(super) fn amount(&self, held: &Held<F::Mark>) -> u64 {
         self.flat.amount(held.mark, self.hot.value(held.output.at()))
+    }
+
+    pub(super) fn drops_fees(&self) -> bool {
+        self.options.fees == Fees::Drop
     }
 
     /// Whether a stop may say something.

@@ -20,16 +20,15 @@ pub(super) struct Sparse<M> {
     mark: TxIndex,
 }
 
-/// How many visits the density is measured over, and how many transactions may lie between two visits before a pass over all of them costs
-/// more. Measured on a chain of a million transactions (DESIGN.md, "When does an engine give way to the other?").
+/// How many visits the density is measured over.
 const SPAN: u64 = 4096;
-const APART: u64 = 2;
 
 /// When to leave the rest to the dense engine.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum GiveWay {
     Never,
-    WhenDense,
+    /// When so many transactions, or fewer, lie between two visits.
+    WhenDense(u64),
     After(u64),
 }
 
@@ -82,7 +81,7 @@ impl<M: Copy + Default + PartialEq> Sparse<M> {
             };
             let leave = match give_way {
                 GiveWay::Never => false,
-                GiveWay::WhenDense => self.is_dense(tx),
+                GiveWay::WhenDense(apart) => self.is_dense(tx, apart),
                 GiveWay::After(visits) => run.transactions >= visits,
             };
             if leave {
@@ -94,14 +93,14 @@ impl<M: Copy + Default + PartialEq> Sparse<M> {
         }
     }
 
-    fn is_dense(&mut self, tx: TxIndex) -> bool {
+    fn is_dense(&mut self, tx: TxIndex, apart: u64) -> bool {
         self.visited += 1;
         if !self.visited.is_multiple_of(SPAN) {
             return false;
         }
         let passed = u64::from(tx.to_u32() - self.mark.to_u32());
         self.mark = tx;
-        self.visited > SPAN && passed < SPAN * APART
+        self.visited > SPAN && passed < SPAN * apart
     }
 
     /// Takes everything off the queue that this transaction spends, each with its place among the inputs.
