@@ -37,12 +37,9 @@
 //! # Ok::<(), fundtrace::Error>(())
 //! ```
 
-use std::ops::Range;
-
-use super::evidence::{Rows, join};
+use super::evidence::Rows;
 use super::{Clusters, Evidence, Rule};
 use crate::chain::{Payers, Tx, View};
-use crate::id::{AddressIndex, TxIndex};
 use crate::par;
 use crate::par::union::Shared;
 
@@ -67,7 +64,7 @@ const PIECE: usize = 1 << 14;
 /// See [`Clusters`], and above.
 pub fn by_spending(view: View<'_>, skip: impl Fn(Tx<'_>) -> bool + Send + Sync) -> Clusters {
     let union = Shared::new(view.addresses_seen());
-    scan(view, skip, |range, each| each(range, &mut |_, addresses| join(&union, addresses)));
+    scan(view, skip, |rows| rows.join(&union));
     Clusters::of_parents(union.into_parents())
 }
 
@@ -85,28 +82,25 @@ pub fn by_spending(view: View<'_>, skip: impl Fn(Tx<'_>) -> bool + Send + Sync) 
 /// # Ok::<(), fundtrace::Error>(())
 /// ```
 pub fn evidence(view: View<'_>, told: &str, skip: impl Fn(Tx<'_>) -> bool + Send + Sync) -> Evidence {
-    let parts = scan(view, skip, |range, each| {
-        let mut rows = Rows::default();
-        each(range, &mut |tx, addresses| rows.push(tx, addresses));
-        rows
-    });
+    let parts = scan(view, skip, |rows| rows);
     Evidence::of_rows(view, Rule::new(NAME, VERSION).parameters(told), &parts)
 }
 
-/// Goes over pieces of the view; `each(range, take)` hands on the transactions of a range that are evidence, with the addresses of their inputs.
+/// Collects the rows of each piece of the view and hands them on.
 fn scan<R: Send>(
     view: View<'_>,
     skip: impl Fn(Tx<'_>) -> bool + Send + Sync,
-    work: impl Fn(Range<usize>, &dyn Fn(Range<usize>, &mut dyn FnMut(TxIndex, &[AddressIndex]))) -> R + Send + Sync,
+    take: impl Fn(Rows) -> R + Send + Sync,
 ) -> Vec<R> {
     let payers = Payers::of(view);
     let all = payers.txs();
-    let each = |range: Range<usize>, take: &mut dyn FnMut(TxIndex, &[AddressIndex])| {
-        payers.each(range, |tx, addresses| {
+    par::pieces(all.len(), PIECE, |range| {
+        let mut rows = Rows::default();
+        payers.each(all.start + range.start..all.start + range.end, |tx, addresses| {
             if addresses.iter().any(|address| *address != addresses[0]) && !skip(view.tx(tx)) {
-                take(tx, addresses);
+                rows.push(tx, addresses);
             }
         });
-    };
-    par::pieces(all.len(), PIECE, |range| work(all.start + range.start..all.start + range.end, &each))
+        take(rows)
+    })
 }
