@@ -6,7 +6,7 @@
 //! - [`by_spending`] is the one to begin with: addresses that a transaction spends together. It keeps no evidence and costs least.
 //! - [`Proofs`] keep it: [`Proofs::explain`] gives the shortest chain of inferences between two addresses and tells of each transaction
 //!   whether it is the only link; [`Proofs::without`] what the clusters were without it.
-//! - [`build`] adds weighed evidence (change, say) in a stated order, under constraints; what a constraint prevents is recorded. The result is
+//! - [`build()`] adds weighed evidence (change, say) in a stated order, under constraints; what a constraint prevents is recorded. The result is
 //!   a tree of merges, cut at any confidence.
 //! - [`History`] follows clusters as blocks come, with a log of which merged when.
 //! - [`Graph`] and [`Clusters::statistics`] say what clusters hold and pay each other.

@@ -518,3 +518,47 @@ fn any_number_of_threads_gives_the_same_clusters() {
     let one = run(1);
     assert!([2, 8].into_iter().all(|threads| run(threads) == one));
 }
+
+/// Explains members of the largest clusters to each other, and checks every step on the chain itself.
+fn check_on_chain(view: View<'_>) -> (usize, usize) {
+    let proofs = Proofs::of(spending::evidence(view, "", |_| false));
+    let clusters = proofs.clusters();
+    let (mut steps, mut links) = (0, 0);
+    let mut without: BTreeMap<TxIndex, Clusters> = BTreeMap::new();
+    for cluster in clusters.largest(5) {
+        let members = clusters.members(cluster);
+        for to in members.iter().step_by(members.len().div_ceil(12)) {
+            let derivation = proofs.explain(members[0], *to).unwrap();
+            for step in derivation.steps {
+                let spends: Vec<_> = view.tx(step.tx).inputs().filter_map(|input| input.address_index()).collect();
+                assert!(spends.contains(&step.from) && spends.contains(&step.to));
+                let rest = without.entry(step.tx).or_insert_with(|| proofs.without(step.tx));
+                assert_eq!(step.is_only_link, !rest.is_same(members[0], *to));
+                steps += 1;
+                links += usize::from(step.is_only_link);
+            }
+        }
+    }
+    (steps, links)
+}
+
+#[test]
+fn derivations_hold_on_testnet3() {
+    let Some((chain, _)) = testnet() else { return };
+    let (steps, links) = check_on_chain(chain.view());
+    assert!(steps > links && links > 10, "{steps} steps, {links} only links");
+}
+
+#[cfg(feature = "simulate")]
+#[test]
+fn derivations_hold_in_a_world() {
+    let mut writer = Writer::new(Network::Regtest, &std::env::temp_dir());
+    for block in fundtrace::simulate::World::new(fundtrace::simulate::WorldSpec::new(3_000), 1) {
+        writer.block(block.height(), block.block().header, block.records()).unwrap();
+    }
+    let mut store = Vec::new();
+    writer.finish().unwrap().write_to(&mut store).unwrap();
+    let (steps, links) = check_on_chain(Chain::from_bytes(store).unwrap().view());
+    // Simulated users hardly use an address twice, so most merges hang by one transaction.
+    assert!(steps > 30 && links > 10, "{steps} steps, {links} only links");
+}

@@ -172,7 +172,8 @@ fn members(view: View<'_>, clusters: &Clusters, path: &Path) -> Result<(), Error
         csv.write_record(["address", "cluster"])?;
         for (cluster, members) in clusters.iter() {
             let name = view.address(clusters.first(cluster)).to_string();
-            for address in members {
+            csv.write_record([&name, &name])?;
+            for address in &members[1..] {
                 csv.write_record([&view.address(*address).to_string(), &name])?;
             }
         }
