@@ -42,7 +42,7 @@ pub(crate) use columns::flag;
 pub use counts::Counts;
 pub use cursor::{Input, Output, Spent, Tx};
 pub use format::STORE_MAGIC;
-pub(crate) use hot::Hot;
+pub(crate) use hot::{Hot, Payers};
 pub(crate) use merkle::root as merkle_root;
 pub use outputs::OutputSet;
 pub use record::{Fate, NewInput, NewTx};

@@ -97,6 +97,19 @@ index!(
     AddressIndex, u32, from_u32, to_u32
 );
 index!(
+    /// A cluster of addresses, numbered by its first address.
+    ///
+    /// It is a position in one partition: other rules or another height number anew. The name that lasts is the cluster's first address.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fundtrace::id::ClusterIndex;
+    /// assert_eq!(ClusterIndex::from_u32(7).to_u32(), 7);
+    /// ```
+    ClusterIndex, u32, from_u32, to_u32
+);
+index!(
     /// A source of taint (a theft, a victim, a label of the analyst's), numbered in the order the seeds were given.
     ///
     /// # Examples

@@ -12,6 +12,7 @@
 //! | [`source`] | bytes in, transactions out |
 //! | [`graph`] | petgraph's traits over a view |
 //! | [`taint`] | the seven rules |
+//! | [`cluster`] | which addresses appear to have one owner, and what every merge rests on |
 //! | [`tag`] | who is said to stand behind an address |
 //! | [`trace`] | following taint, stops, balance sheets, evidence |
 //! | [`spec`] | rules, seeds and cases by name |
@@ -48,6 +49,8 @@ pub mod taint;
 
 pub mod tag;
 
+pub mod cluster;
+
 pub mod trace;
 
 pub mod spec;
@@ -67,6 +70,6 @@ pub mod _documentation;
 
 pub use chain::{Chain, ChainBuilder, View};
 pub use error::Error;
-pub use id::{AddressIndex, BlockHeight, EntityIndex, OutputIndex, SourceIndex, TxIndex};
+pub use id::{AddressIndex, BlockHeight, ClusterIndex, EntityIndex, OutputIndex, SourceIndex, TxIndex};
 pub use trace::Trace;
 pub use {bitcoin, petgraph};

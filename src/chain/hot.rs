@@ -6,10 +6,10 @@
 use std::ops::Range;
 
 use super::View;
-use super::columns::{NO_OUTPUT, NO_TX, Numbers, flag};
+use super::columns::{NO_ADDRESS, NO_OUTPUT, NO_TX, Numbers, flag};
 use super::format::Column;
 use super::script::{ScriptType, is_unspendable};
-use crate::id::{self, OutputIndex, TxIndex};
+use crate::id::{self, AddressIndex, OutputIndex, TxIndex};
 
 /// What an engine reads of a view.
 #[derive(Clone, Copy)]
@@ -184,5 +184,54 @@ impl<'c> Hot<'c> {
     pub(crate) fn is_unspent(&self, output: OutputIndex, tx: TxIndex) -> bool {
         let complete = tx >= self.unspent_from && (!self.gaps || self.flags[tx.at()] & flag::HEIGHT != 0);
         complete || (self.said && self.view.columns().is_said_unspent(output))
+    }
+}
+
+/// Who pays in each transaction: the addresses that its inputs spend from.
+#[derive(Clone, Copy)]
+pub(crate) struct Payers<'c> {
+    view: View<'c>,
+    first_input: Numbers<'c, 5>,
+    address: &'c [[u8; 4]],
+    /// Whether some transaction that stands before the view's end might not be in the view.
+    gaps: bool,
+}
+
+impl<'c> Payers<'c> {
+    pub(crate) fn of(view: View<'c>) -> Self {
+        let columns = view.columns();
+        Self {
+            view,
+            first_input: columns.numbers(Column::TxFirstInput),
+            address: columns.numbers::<4>(Column::InputAddress).bytes(),
+            gaps: view.height().is_some() && view.counts().heights_unknown > 0,
+        }
+    }
+
+    /// The positions of the supplied transactions before the view's end.
+    pub(crate) fn txs(&self) -> Range<usize> {
+        let first = id::at(self.view.columns().stubs());
+        first..self.view.end().at().max(first)
+    }
+
+    /// Calls `each` with every visible transaction of a range, in order, and the known addresses of its inputs, as often as they occur.
+    ///
+    /// Morally `view.txs().for_each(|tx| each(tx, tx.inputs().filter_map(Input::address_index)))`.
+    #[inline]
+    pub(crate) fn each(&self, range: Range<usize>, mut each: impl FnMut(TxIndex, &[AddressIndex])) {
+        let mut known = Vec::new();
+        let mut start = if range.is_empty() { 0 } else { id::at(self.first_input.get(range.start)) };
+        for at in range {
+            let (tx, end) = (TxIndex::of(at), id::at(self.first_input.get(at + 1)));
+            let inputs = &self.address[start..end];
+            start = end;
+            if self.gaps && !self.view.sees(tx) {
+                continue;
+            }
+            known.clear();
+            let numbers = inputs.iter().map(|bytes| u32::from_le_bytes(*bytes));
+            known.extend(numbers.filter(|number| *number != NO_ADDRESS).map(AddressIndex::from_u32));
+            each(tx, &known);
+        }
     }
 }

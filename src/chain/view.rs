@@ -218,6 +218,49 @@ impl<'c> View<'c> {
         self.columns.addresses()
     }
 
+    /// Returns how many different addresses are paid before the view's end: all with a smaller index. Logarithmic.
+    ///
+    /// In a view as of a height those of a transaction without a height count too, where it stands before the end.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let chain = fundtrace::ChainBuilder::new().finish()?;
+    /// assert_eq!(chain.view().addresses_seen(), 0);
+    /// # Ok::<(), fundtrace::Error>(())
+    /// ```
+    pub fn addresses_seen(self) -> usize {
+        let end = id::number(self.end_of(Column::TxFirstOutput));
+        self.columns.numbers::<5>(Column::AddressFirstOutput).partition_point(|first| first < end)
+    }
+
+    /// The blocks before the view's end: height, the first transaction after it, and how many addresses are paid until then. Blocks that hold no
+    /// transaction are not among them.
+    pub(crate) fn blocks_seen(self) -> impl Iterator<Item = (BlockHeight, TxIndex, usize)> + 'c {
+        let columns = self.columns;
+        let first_output = columns.numbers::<5>(Column::TxFirstOutput);
+        let first_paid = columns.numbers::<5>(Column::AddressFirstOutput);
+        (0..columns.blocks())
+            .map(move |block| (block, columns.txs_of_block(block)))
+            .filter(|(_, txs)| !txs.is_empty())
+            .map_while(move |(block, txs)| {
+                let output = first_output.get(txs.end.at());
+                let addresses = first_paid.partition_point(|first| first < output);
+                let height = BlockHeight::from_u32(columns.height_of_block(block));
+                (txs.end <= self.end).then_some((height, txs.end, addresses))
+            })
+    }
+
+    /// The output that first pays an address.
+    pub(crate) fn first_output_to(self, address: AddressIndex) -> Output<'c> {
+        self.output(OutputIndex::from_u64(self.columns.numbers::<5>(Column::AddressFirstOutput).get(address.at())))
+    }
+
+    /// The script that stands for an address.
+    pub(crate) fn address_script(self, address: AddressIndex) -> &'c Script {
+        self.columns.address_script(address)
+    }
+
     /// Returns the visible outputs that pay this address, whichever script they use.
     ///
     /// # Panics

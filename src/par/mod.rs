@@ -3,7 +3,11 @@
 //! The thread count is the caller's rayon pool. Work is split over independent items and every result lands in its own
 //! place, so the answer does not depend on how many threads there are.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
+
+pub(crate) mod union;
 
 /// Maps every item and returns the results in the items' order.
 ///
@@ -13,6 +17,14 @@ pub(crate) fn map<T: Sync, R: Send>(items: &[T], f: impl Fn(&T) -> R + Sync + Se
         return items.iter().map(f).collect();
     }
     items.par_iter().map(f).collect()
+}
+
+/// Maps pieces of `0..len` of at most `piece` positions and returns the results in order.
+///
+/// Where the pieces end does not depend on the number of threads.
+pub(crate) fn pieces<R: Send>(len: usize, piece: usize, f: impl Fn(Range<usize>) -> R + Sync + Send) -> Vec<R> {
+    let starts: Vec<usize> = (0..len).step_by(piece).collect();
+    map(&starts, |start| f(*start..len.min(start + piece)))
 }
 
 /// As [`map`], handing the items over.
@@ -57,6 +69,14 @@ mod tests {
     fn order_is_kept() {
         let items: Vec<u32> = (0..1000).collect();
         assert_eq!(super::map(&items, |n| n * 2), items.iter().map(|n| n * 2).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn pieces_cover_everything_once() {
+        for (len, piece) in [(0, 3), (1, 3), (9, 3), (10, 3)] {
+            let all: Vec<usize> = super::pieces(len, piece, |range| range.collect::<Vec<_>>()).concat();
+            assert_eq!(all, (0..len).collect::<Vec<_>>());
+        }
     }
 
     #[test]

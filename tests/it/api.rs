@@ -3,6 +3,12 @@
 use std::fmt::Debug;
 
 use fundtrace::chain::{Counts, Fate, Input, NewInput, NewTx, Output, OutputSet, ScriptType, Spent, Tx};
+use fundtrace::cluster::build::{Alarm, Contradiction, Merge, Veto, VetoReason};
+use fundtrace::cluster::graph::Flow;
+use fundtrace::cluster::{
+    self, Built, Clusters, Constraints, Derivation, Evidence, History, Inference, Merged, Proofs, Soft, Statistics,
+    Step,
+};
 use fundtrace::eval::{
     Agreement, Ari, Attribution, Bootstrap, Cell, ChangeCase, ChangeScore, ClassScore, Clustering, Decoys, Detection,
     Interval, Label, Landing, OwnerPart, Pick, Ratio, RouteScore, Score, Scorecard, StudyOptions, TaintRow, TaintStudy,
@@ -29,7 +35,8 @@ use fundtrace::truth::{
     Account, Entity, EntityKind, Exit, Handover, Kind, OutputTruth, Role, Row, Stolen, Theft, Truth, TxTruth,
 };
 use fundtrace::{
-    AddressIndex, BlockHeight, Chain, ChainBuilder, EntityIndex, Error, OutputIndex, SourceIndex, TxIndex, View,
+    AddressIndex, BlockHeight, Chain, ChainBuilder, ClusterIndex, EntityIndex, Error, OutputIndex, SourceIndex,
+    TxIndex, View,
 };
 
 fn plain<T: Debug + Send + Sync>() {}
@@ -43,6 +50,10 @@ fn public_types_are_debug_send_and_sync() {
     plain::<(Fifo, Haircut, Juniority, Lifo, Poison, Seniority, Tiho)>();
     plain::<(Lot<Runs>, Origin, Part, Poisoned, Runs, Shares)>();
     plain::<(Tag, Tags)>();
+    plain::<(Clusters, Derivation, Evidence, History, Inference<'_>, Merged, Proofs, cluster::Rule, Statistics, Step)>(
+    );
+    plain::<(Alarm, Built, Constraints, Contradiction, Merge, Soft, Veto, VetoReason)>();
+    plain::<(cluster::Graph, cluster::graph::Node, Flow, ClusterIndex)>();
     plain::<(AsOf, Below, Budget, Hops, Never, Or<Hops, Never>, Tagged<'_>, When<fn()>)>();
     plain::<(Balance, Burned, Carry, CoinbaseOrder, Displaced, End, FeeTaint, Fees, Lead, Leads, Missing)>();
     plain::<(Options, Overlap, Path, PathLimit, PathLimits, PathStep, Paths, Policy, Reason, Seed)>();

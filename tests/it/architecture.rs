@@ -76,7 +76,7 @@ fn first_word(text: &str) -> String {
 /// Where the crate root's re-exports live.
 fn home(name: &str) -> &str {
     match name {
-        "BlockHeight" | "TxIndex" | "OutputIndex" | "SourceIndex" | "AddressIndex" => "id",
+        "BlockHeight" | "TxIndex" | "OutputIndex" | "SourceIndex" | "AddressIndex" | "ClusterIndex" => "id",
         "Chain" | "ChainBuilder" | "View" => "chain",
         "Error" => "error",
         "Trace" => "trace",

@@ -5,8 +5,12 @@ mod architecture;
 mod backward;
 mod blocks;
 mod bounds;
+mod built;
 #[cfg(feature = "cli")]
 mod cli;
+#[cfg(feature = "cli")]
+mod cluster_command;
+mod clusters;
 mod eval;
 mod golden;
 mod graph;

@@ -3,6 +3,7 @@
 //! Exit status: 0; 1 when data is absent, empty, bad or lacks a seed; 2 when the command line cannot be parsed. Results go to standard
 //! output, messages to standard error.
 
+mod cluster;
 mod eval;
 mod index;
 mod info;
@@ -11,6 +12,7 @@ mod jobs;
 mod look;
 mod origins;
 mod progress;
+mod save;
 mod simulate;
 mod store;
 mod trace;
@@ -36,7 +38,9 @@ struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Command {
+    Cluster(cluster::Args),
     Eval(eval::Args),
+    Explain(cluster::ExplainArgs),
     Index(index::Args),
     Info(info::Args),
     Verify(info::VerifyArgs),
@@ -50,7 +54,9 @@ enum Command {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
+        Command::Cluster(args) => cluster::run(&args),
         Command::Eval(args) => eval::run(&args),
+        Command::Explain(args) => cluster::explain(&args),
         Command::Index(args) => index::run(&args),
         Command::Info(args) => info::run(&args),
         Command::Verify(args) => info::verify(&args),

@@ -1,0 +1,280 @@
+//! `fundtrace cluster` and `fundtrace explain`: which addresses appear to have one owner, and why.
+
+use std::io::{BufWriter, Error as IoError, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use clap::{Args as ClapArgs, ValueEnum};
+use fundtrace::bitcoin::address::NetworkUnchecked;
+use fundtrace::bitcoin::{Address, Network};
+use fundtrace::chain::Tx;
+use fundtrace::cluster::{self, Clusters, Derivation, Evidence, Proofs, same_key, spending};
+use fundtrace::{AddressIndex, BlockHeight, Chain, Error, View, spec};
+use serde_json::{Value, json};
+
+use crate::input::{self, FormArgs, InputArgs};
+use crate::save::save;
+use crate::store::Bytes;
+
+/// By what addresses are joined.
+#[derive(ClapArgs, Debug)]
+struct RuleArgs {
+    /// The rules, separated by commas: spending (addresses that a transaction spends together), same_key (the legacy, witness and nested
+    /// addresses of one key, and a witness program with its nested form).
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',', default_value = spending::NAME, value_parser = rule)]
+    rules: Vec<Rule>,
+    /// What spending does with transactions that look like CoinJoins: skip leaves them out, keep takes them for any other.
+    #[arg(long, value_name = "skip|keep", default_value = "keep")]
+    coinjoin: Coinjoin,
+    /// Look at the chain as of the end of the block at this height.
+    #[arg(long, value_name = "HEIGHT")]
+    as_of: Option<u32>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Rule {
+    Spending,
+    SameKey,
+}
+
+impl Rule {
+    const ALL: [Self; 2] = [Self::Spending, Self::SameKey];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Spending => spending::NAME,
+            Self::SameKey => same_key::NAME,
+        }
+    }
+}
+
+fn rule(name: &str) -> Result<Rule, String> {
+    Rule::ALL.into_iter().find(|rule| rule.name() == name).ok_or_else(|| {
+        let known = Rule::ALL.map(Rule::name).join(", ");
+        format!("unknown rule {name:?}; known are {known}")
+    })
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+enum Coinjoin {
+    Skip,
+    Keep,
+}
+
+/// The one place where spending's guard is decided.
+fn guard(coinjoin: Coinjoin) -> Result<fn(Tx<'_>) -> bool, Error> {
+    match coinjoin {
+        Coinjoin::Keep => Ok(|_| false),
+        Coinjoin::Skip => Err(invalid("--coinjoin skip: nothing here recognises CoinJoins yet; say --coinjoin keep")),
+    }
+}
+
+impl RuleArgs {
+    /// The rules, each once and in one order.
+    fn rules(&self) -> Vec<Rule> {
+        Rule::ALL.into_iter().filter(|rule| self.rules.contains(rule)).collect()
+    }
+
+    fn names(&self) -> Vec<&'static str> {
+        self.rules().into_iter().map(Rule::name).collect()
+    }
+
+    fn told(&self) -> &'static str {
+        if self.coinjoin == Coinjoin::Skip { "coinjoin=skip" } else { "coinjoin=keep" }
+    }
+
+    fn view<'c>(&self, chain: &'c Chain<Bytes>) -> View<'c> {
+        self.as_of.map_or(chain.view(), |height| chain.as_of(BlockHeight::from_u32(height)))
+    }
+
+    fn clusters(&self, view: View<'_>) -> Result<Clusters, Error> {
+        match self.rules()[..] {
+            [Rule::Spending] => Ok(cluster::by_spending(view, guard(self.coinjoin)?)),
+            _ => Ok(self.evidence(view)?.clusters()),
+        }
+    }
+
+    fn evidence(&self, view: View<'_>) -> Result<Evidence, Error> {
+        let guard = guard(self.coinjoin)?;
+        let of = |rule: Rule| match rule {
+            Rule::Spending => spending::evidence(view, self.told(), guard),
+            Rule::SameKey => same_key::evidence(view),
+        };
+        let all = self.rules().into_iter().map(of).reduce(Evidence::and);
+        all.ok_or_else(|| invalid("no rule is given; say --rules spending"))
+    }
+}
+
+fn invalid(what: impl Into<String>) -> Error {
+    IoError::new(ErrorKind::InvalidInput, what.into()).into()
+}
+
+/// Group addresses that appear to have one owner.
+#[derive(ClapArgs, Debug)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    input: InputArgs,
+    #[command(flatten)]
+    rules: RuleArgs,
+    /// One JSON object instead of lines.
+    #[arg(long)]
+    json: bool,
+    /// Write every address with its cluster to this CSV file. A cluster is named by its first address in chain order.
+    #[arg(long, value_name = "FILE.csv", value_parser = members_file)]
+    members: Option<PathBuf>,
+}
+
+fn members_file(path: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(path);
+    match path.extension().and_then(|extension| extension.to_str()) {
+        Some("csv") => Ok(path),
+        _ => Err("the format is told by the ending, and members are written as .csv".into()),
+    }
+}
+
+/// How many of the largest clusters are shown.
+const LARGEST: usize = 10;
+
+pub(crate) fn run(args: &Args) -> Result<(), Error> {
+    // Before the chain: nobody should wait for a refusal.
+    guard(args.rules.coinjoin)?;
+    let chain = input::load(&args.input.input, &args.input.forms, args.input.network)?;
+    let view = args.rules.view(&chain);
+    let clusters = args.rules.clusters(view)?;
+    if let Some(path) = &args.members {
+        members(view, &clusters, path)?;
+    }
+    let largest: Vec<usize> = clusters.largest(LARGEST).into_iter().map(|cluster| clusters.size(cluster)).collect();
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    if args.json {
+        let shown = json!({
+            "addresses": clusters.addresses(),
+            "clusters": clusters.len(),
+            "largest": largest,
+            "rules": args.rules.names(),
+            "coinjoin": args.rules.told().trim_start_matches("coinjoin="),
+            "as_of": args.rules.as_of,
+        });
+        serde_json::to_writer(&mut out, &shown).map_err(IoError::from)?;
+        writeln!(out)?;
+    } else {
+        let sizes: Vec<String> = largest.iter().map(usize::to_string).collect();
+        writeln!(out, "{:10} {}", "addresses", clusters.addresses())?;
+        writeln!(out, "{:10} {}", "clusters", clusters.len())?;
+        writeln!(out, "{:10} {}", "largest", sizes.join(" "))?;
+        writeln!(out, "{:10} {} ({})", "rules", args.rules.names().join(", "), args.rules.told())?;
+    }
+    Ok(out.flush()?)
+}
+
+fn members(view: View<'_>, clusters: &Clusters, path: &Path) -> Result<(), Error> {
+    save(path, |out| {
+        let mut csv = csv::Writer::from_writer(out);
+        csv.write_record(["address", "cluster"])?;
+        for (cluster, members) in clusters.iter() {
+            let name = view.address(clusters.first(cluster)).to_string();
+            csv.write_record([&name, &name])?;
+            for address in &members[1..] {
+                csv.write_record([&view.address(*address).to_string(), &name])?;
+            }
+        }
+        csv.flush()
+    })
+}
+
+/// Say why two addresses are in one cluster: the shortest chain of transactions that join them, and which of those are the only link.
+#[derive(ClapArgs, Debug)]
+pub(crate) struct ExplainArgs {
+    /// A store, or any source that `trace` reads.
+    #[arg(value_name = "INPUT")]
+    input: PathBuf,
+    /// The two addresses.
+    #[arg(value_name = "ADDRESS", num_args = 2)]
+    addresses: Vec<Address<NetworkUnchecked>>,
+    /// The network; a store knows its own.
+    #[arg(long, value_name = "NAME", value_parser = spec::network)]
+    network: Option<Network>,
+    #[command(flatten)]
+    rules: RuleArgs,
+    /// One JSON object instead of lines.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    forms: FormArgs,
+}
+
+pub(crate) fn explain(args: &ExplainArgs) -> Result<(), Error> {
+    guard(args.rules.coinjoin)?;
+    let [from, to] = &args.addresses[..] else { return Err(invalid("name two addresses")) };
+    let chain = input::load(std::slice::from_ref(&args.input), &args.forms, args.network)?;
+    let view = args.rules.view(&chain);
+    let (a, b) = (find(view, from)?, find(view, to)?);
+    let proofs = Proofs::of(args.rules.evidence(view)?);
+    let derivation = proofs.explain(a, b);
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    let [a, b] = [a, b].map(|address| view.address(address));
+    if args.json {
+        let size = proofs.clusters().of(find(view, from)?).map(|cluster| proofs.clusters().size(cluster));
+        let shown = json!({
+            "from": a.to_string(),
+            "to": b.to_string(),
+            "same_cluster": derivation.is_some(),
+            "addresses_of_cluster": size,
+            "rules": proofs.evidence().rules(),
+            "steps": derivation.map(|derivation| steps(view, &derivation)),
+        });
+        serde_json::to_writer(&mut out, &shown).map_err(IoError::from)?;
+        writeln!(out)?;
+    } else {
+        match derivation {
+            Some(derivation) => lines(view, &derivation, &mut out)?,
+            None => writeln!(out, "{a} and {b} are not joined by {}", args.rules.names().join(", "))?,
+        }
+    }
+    Ok(out.flush()?)
+}
+
+/// An address that the view shows.
+fn find(view: View<'_>, address: &Address<NetworkUnchecked>) -> Result<AddressIndex, Error> {
+    let name = address.clone().assume_checked();
+    let address = address
+        .clone()
+        .require_network(view.network())
+        .map_err(|_| invalid(format!("{name} is an address of another network than {}", view.network())))?;
+    let found = view.address_index(&address.script_pubkey()).filter(|at| !view.outputs_of(*at).is_empty());
+    found.ok_or_else(|| IoError::new(ErrorKind::NotFound, format!("address {name} is not in the input")).into())
+}
+
+fn steps(view: View<'_>, derivation: &Derivation) -> Vec<Value> {
+    let each = derivation.steps.iter().map(|step| {
+        let tx = view.tx(step.tx);
+        json!({
+            "txid": tx.txid().to_string(),
+            "height": tx.height(),
+            "rule": step.rule.name,
+            "version": step.rule.version,
+            "parameters": step.rule.parameters,
+            "from": view.address(step.from).to_string(),
+            "to": view.address(step.to).to_string(),
+            "only_link": step.is_only_link,
+        })
+    });
+    each.collect()
+}
+
+fn lines(view: View<'_>, derivation: &Derivation, out: &mut impl Write) -> std::io::Result<()> {
+    if derivation.steps.is_empty() {
+        writeln!(out, "the two are one address")?;
+    }
+    for step in &derivation.steps {
+        let tx = view.tx(step.tx);
+        let height = tx.height().map_or_else(|| "unknown height".into(), |height| format!("height {height}"));
+        writeln!(out, "transaction {} ({height})", tx.txid())?;
+        writeln!(out, "  joins   {}", view.address(step.from))?;
+        writeln!(out, "  and     {}", view.address(step.to))?;
+        writeln!(out, "  by rule {}", step.rule)?;
+        let link =
+            if step.is_only_link { "without it the two fall apart" } else { "other transactions join the two as well" };
+        writeln!(out, "  {link}")?;
+    }
+    Ok(())
+}

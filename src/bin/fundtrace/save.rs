@@ -1,0 +1,27 @@
+//! Files that appear only when they are whole.
+
+use std::io::{BufWriter, Error as IoError, ErrorKind, Write};
+use std::path::Path;
+
+use fundtrace::Error;
+
+/// Writes under a temporary name in the same folder and renames; when something fails nothing is left, and what was there before stays.
+pub(crate) fn save(path: &Path, write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<(), Error> {
+    let saved = || -> std::io::Result<()> {
+        let name = path.file_name().ok_or_else(|| IoError::from(ErrorKind::InvalidFilename))?;
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let prefix = format!(".{}.", name.to_string_lossy());
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(&prefix).suffix(".partial");
+        #[cfg(unix)]
+        // As any other new file: the mask of the process decides.
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        let mut out = BufWriter::new(builder.tempfile_in(folder)?);
+        write(&mut out)?;
+        let file = out.into_inner().map_err(|error| error.into_error())?;
+        file.as_file().sync_all()?;
+        file.persist(path)?;
+        Ok(())
+    };
+    saved().map_err(|error| Error::from(error).within(path.display()))
+}

@@ -1,0 +1,125 @@
+//! `fundtrace cluster` and `fundtrace explain`, run as a user runs them.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+fn fixture() -> String {
+    format!("{}/fixtures/btc_regtest_core31", env!("CARGO_MANIFEST_DIR"))
+}
+
+fn fundtrace(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_fundtrace")).args(arguments).output().expect("the command runs")
+}
+
+fn succeed(arguments: &[&str]) -> String {
+    let output = fundtrace(arguments);
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn json(arguments: &[&str]) -> Value {
+    serde_json::from_str(&succeed(arguments)).unwrap()
+}
+
+fn refused(arguments: &[&str], code: i32) -> String {
+    let output = fundtrace(arguments);
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+/// A folder of this test's own.
+fn folder(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+/// The members of each cluster by its name.
+fn clusters(file: &Path) -> BTreeMap<String, Vec<String>> {
+    let text = std::fs::read_to_string(file).unwrap();
+    let mut lines = text.lines();
+    assert_eq!(lines.next(), Some("address,cluster"));
+    let mut clusters: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (address, cluster) in lines.map(|line| line.split_once(',').unwrap()) {
+        clusters.entry(cluster.into()).or_default().push(address.into());
+    }
+    clusters
+}
+
+#[test]
+fn cluster_counts_and_lists_members() {
+    let folder = folder("cluster-members");
+    let file = folder.join("members.csv");
+    let source = [&fixture(), "--network", "regtest"];
+    let shown = json(&[&["cluster"], &source[..], &["--json", "--members", &file.display().to_string()]].concat());
+    let clusters = clusters(&file);
+    assert_eq!(shown["addresses"], 798, "what `info` counts");
+    assert_eq!(shown["addresses"], clusters.values().map(Vec::len).sum::<usize>());
+    assert_eq!(shown["clusters"], clusters.len());
+    let mut sizes: Vec<usize> = clusters.values().map(Vec::len).collect();
+    sizes.sort_unstable_by(|a, b| b.cmp(a));
+    assert_eq!(shown["largest"], serde_json::json!(sizes[..10]));
+    assert_eq!(shown["rules"], serde_json::json!(["spending"]));
+    assert!(sizes[0] > 2);
+    // A cluster is named by its first member.
+    assert!(clusters.iter().all(|(name, members)| *name == members[0]));
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1, "nothing is left beside the file");
+
+    let more = json(&[&["cluster"], &source[..], &["--json", "--rules", "same_key,spending"]].concat());
+    assert_eq!(more["rules"], serde_json::json!(["spending", "same_key"]));
+    assert!(more["clusters"].as_u64() <= shown["clusters"].as_u64());
+    let early = json(&[&["cluster"], &source[..], &["--json", "--as-of", "100"]].concat());
+    assert!(early["addresses"].as_u64() < shown["addresses"].as_u64());
+    assert!(succeed(&[&["cluster"], &source[..]].concat()).contains("clusters "));
+}
+
+#[test]
+fn what_is_not_understood_is_refused_and_leaves_no_file() {
+    let folder = folder("cluster-refused");
+    let source = fixture();
+    let base = ["cluster", &source, "--network", "regtest"];
+    let message = refused(&[&base[..], &["--rules", "spendin"]].concat(), 2);
+    assert!(message.contains("unknown rule \"spendin\"; known are spending, same_key"), "{message}");
+    let parquet = folder.join("members.parquet");
+    let message = refused(&[&base[..], &["--members", &parquet.display().to_string()]].concat(), 2);
+    assert!(message.contains(".csv"), "{message}");
+    refused(&[&base[..], &["--coinjoin", "maybe"]].concat(), 2);
+    let absent = folder.join("absent/members.csv");
+    let message = refused(&[&base[..], &["--members", &absent.display().to_string()]].concat(), 1);
+    assert!(message.contains("absent/members.csv"), "{message}");
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0);
+}
+
+#[test]
+fn explain_names_the_transactions() {
+    let folder = folder("cluster-explain");
+    let file = folder.join("members.csv");
+    let source = [&fixture(), "--network", "regtest"];
+    succeed(&[&["cluster"], &source[..], &["--members", &file.display().to_string()]].concat());
+    let clusters = clusters(&file);
+    let members = clusters.values().max_by_key(|members| members.len()).unwrap();
+    let (from, to) = (&members[0], members.last().unwrap());
+    let shown = json(&["explain", &fixture(), from, to, "--network", "regtest", "--json"]);
+    assert_eq!((&shown["same_cluster"], &shown["addresses_of_cluster"]), (&true.into(), &members.len().into()));
+    let steps = shown["steps"].as_array().unwrap();
+    assert_eq!((&steps[0]["from"], &steps[steps.len() - 1]["to"]), (&from.as_str().into(), &to.as_str().into()));
+    for step in steps {
+        // Anyone can check: the transaction spends from both addresses.
+        let tx = json(&["tx", &fixture(), step["txid"].as_str().unwrap(), "--network", "regtest", "--json"]);
+        let spends = |who: &Value| tx["inputs"].as_array().unwrap().iter().any(|input| input["address"] == *who);
+        assert!(spends(&step["from"]) && spends(&step["to"]));
+        assert_eq!((&step["rule"], &step["height"]), (&"spending".into(), &tx["height"]));
+    }
+    let text = succeed(&["explain", &fixture(), from, to, "--network", "regtest"]);
+    assert!(text.contains(steps[0]["txid"].as_str().unwrap()) && text.contains("by rule spending 1"), "{text}");
+    let other = clusters.keys().find(|name| *name != from).unwrap();
+    let apart = json(&["explain", &fixture(), from, other, "--network", "regtest", "--json"]);
+    assert_eq!((&apart["same_cluster"], &apart["steps"]), (&false.into(), &Value::Null));
+    let nobody = "bcrt1qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqdku202";
+    let message = refused(&["explain", &fixture(), from, nobody, "--network", "regtest"], 1);
+    assert!(message.contains("is not in the input"), "{message}");
+}
