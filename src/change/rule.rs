@@ -35,7 +35,7 @@ pub struct Published {
 }
 
 impl Published {
-    pub(super) const fn rates(tpr_ppm: u32, fpr_ppm: u32) -> Self {
+    pub(crate) const fn rates(tpr_ppm: u32, fpr_ppm: u32) -> Self {
         Self { tpr_ppm: Some(tpr_ppm), fpr_ppm: Some(fpr_ppm), precision_ppm: None }
     }
 

@@ -5,6 +5,7 @@ mod architecture;
 mod backward;
 mod blocks;
 mod bounds;
+mod change;
 #[cfg(feature = "cli")]
 mod cli;
 mod eval;
@@ -22,6 +23,7 @@ mod reach;
 mod reference;
 mod routes;
 mod scenarios;
+mod sketch;
 mod sources;
 mod store;
 #[cfg(feature = "cli")]
