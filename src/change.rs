@@ -12,6 +12,9 @@
 //! - [`Hindsight`] is a rule that looks at who spends the outputs, or at what their addresses receive later. It is asked about a
 //!   [`Tx`] of a [`View`] and sees as far as the view does: as of a height it sees no later spend or receipt. Its answer can change with every block.
 //!
+//! One thing a later block can bring is knowledge of the past: where previous transactions are missing, an input tells of an earlier output, and
+//! an address is less new than it seemed. On whole blocks from genesis on there is no such thing.
+//!
 //! A caller who may not look ahead takes `impl Change`. A rule of the first kind becomes one of the second with [`Change::in_hindsight`],
 //! never the other way round. What a closure knows nobody can check: rules that take one that may look ahead (who is in which cluster)
 //! are of the second kind.

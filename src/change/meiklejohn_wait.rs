@@ -2,7 +2,7 @@
 //!
 //! Returns what `meiklejohn` does, unless within `blocks` blocks another transaction pays the candidate, or an output's address had been used for self-change before (some earlier transaction spends from it and pays it). Receipts that `ignore` names do
 //! not count: the authors leave out the rebounds of dice games, which pay back to the address that bet. Where the window reaches beyond what the view sees, or the height is unknown, the rule does not apply: it waits, and its answer for a transaction
-//! never changes once it is given. Source: Meiklejohn and others, "A Fistful of Bitcoins" (IMC 2013), section 4.2, whose estimates of false positives are 13 % for the bare rule, 1 % without dice games, 0.28 % after a day, 0.17 %
+//! never changes once it is given, where all heights are known. Source: Meiklejohn and others, "A Fistful of Bitcoins" (IMC 2013), section 4.2, whose estimates of false positives are 13 % for the bare rule, 1 % without dice games, 0.28 % after a day, 0.17 %
 //! after a week. Looks ahead, over the window.
 
 use std::fmt;
