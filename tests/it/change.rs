@@ -281,7 +281,7 @@ fn few_addresses(case: &Case) -> Mini {
 fn readdressed(case: &Case, stubs: bool) -> Mini {
     let who = |of: &str, vout: u32| {
         let sum: u32 = of.bytes().map(u32::from).sum::<u32>() * 7 + vout * 3;
-        (sum % 5 > 0).then(|| format!("k{}", sum % 9))
+        (!sum.is_multiple_of(5)).then(|| format!("k{}", sum % 9))
     };
     let mut mini = case.mini.clone();
     for row in &mut mini.rows {

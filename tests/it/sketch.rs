@@ -7,6 +7,9 @@ use fundtrace::bitcoin::{
 use fundtrace::chain::{NewInput, NewTx, Spend};
 use fundtrace::{BlockHeight, Chain, ChainBuilder};
 
+/// A name with its words, inputs, outputs.
+pub type Row<'a> = (&'a str, &'a [(&'a str, u64, &'a str)], &'a [(u64, &'a str)]);
+
 /// A txid that is a name's bytes.
 pub fn txid(name: &str) -> Txid {
     let mut bytes = [0; 32];
@@ -27,7 +30,7 @@ pub fn pay(sat: u64, who: &str) -> TxOut {
 
 /// A chain of one transaction a block. A name may be followed by `v2`, `rbf`, `lock=N`, `weight=N`; an input `coin` is nobody's output,
 /// `t:1` is output 1 of t.
-pub fn sketch(txs: &[(&str, &[(&str, u64, &str)], &[(u64, &str)])]) -> Chain {
+pub fn sketch(txs: &[Row<'_>]) -> Chain {
     let mut builder = ChainBuilder::new();
     for (at, (words, inputs, outputs)) in txs.iter().enumerate() {
         let mut words = words.split(' ');
