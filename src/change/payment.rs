@@ -81,22 +81,36 @@ pub struct Paid {
 impl<'c> Payment<'c> {
     /// Looks a payment up; `None` for a coinbase, a stub, and where fewer than two outputs can be spent.
     pub fn of(tx: Tx<'c>) -> Option<Self> {
+        let mut payment = Self::unread(tx);
+        payment.read(tx).then_some(payment)
+    }
+
+    /// A place for payments to be read into, one after the other, without new memory for each.
+    pub(super) fn unread(tx: Tx<'c>) -> Self {
+        Self { tx, inputs: Vec::new(), outputs: Vec::new(), least_input: None, fee: None, input_type: None }
+    }
+
+    /// Reads a payment in place of the last one; false where `tx` is none, and then nothing here means anything.
+    pub(super) fn read(&mut self, tx: Tx<'c>) -> bool {
         if tx.is_coinbase() || tx.is_stub() || tx.outputs().len() < 2 {
-            return None;
+            return false;
         }
-        let inputs: Vec<Funds> = tx.inputs().map(Funds::of).collect();
-        let reused = Addresses::of(&inputs);
-        let outputs: Vec<Paid> = tx.outputs().map(|output| Paid::of(output, &reused)).collect();
-        if outputs.iter().filter(|output| output.is_spendable).count() < 2 {
-            return None;
+        self.tx = tx;
+        self.inputs.clear();
+        self.inputs.extend(tx.inputs().map(Funds::of));
+        let reused = Addresses::of(&self.inputs);
+        self.outputs.clear();
+        self.outputs.extend(tx.outputs().map(|output| Paid::of(output, &reused)));
+        if self.outputs.iter().filter(|output| output.is_spendable).take(2).count() < 2 {
+            return false;
         }
-        let values = inputs.iter().map(|input| input.value);
-        let least_input = values.clone().min().flatten();
-        let out: Amount = outputs.iter().map(|output| output.value).sum();
-        let fee = values.sum::<Option<Amount>>().and_then(|sum| sum.checked_sub(out));
-        let first = inputs.first()?.script_type;
-        let input_type = first.filter(|_| inputs.iter().all(|input| input.script_type == first));
-        Some(Self { tx, inputs, outputs, least_input, fee, input_type })
+        let values = self.inputs.iter().map(|input| input.value);
+        self.least_input = values.clone().min().flatten();
+        let out: Amount = self.outputs.iter().map(|output| output.value).sum();
+        self.fee = values.sum::<Option<Amount>>().and_then(|sum| sum.checked_sub(out));
+        let first = self.inputs.first().and_then(|input| input.script_type);
+        self.input_type = first.filter(|_| self.inputs.iter().all(|input| input.script_type == first));
+        true
     }
 
     /// Returns its position in chain order.

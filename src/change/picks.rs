@@ -67,9 +67,14 @@ pub fn picks<R: Change + ?Sized>(view: View<'_>, rule: &R) -> Vec<(TxIndex, Outp
 pub fn picks_of_all(view: View<'_>, rules: &[&dyn Change]) -> Vec<Vec<(TxIndex, OutputIndex)>> {
     let mut pieces = par::map(&pieces(view), |piece| {
         let mut found = vec![Vec::new(); rules.len()];
-        for payment in seen(view, *piece).filter_map(Payment::of) {
+        let mut payment = None;
+        for tx in seen(view, *piece) {
+            let payment = payment.get_or_insert_with(|| Payment::unread(tx));
+            if !payment.read(tx) {
+                continue;
+            }
             for (rule, found) in rules.iter().zip(&mut found) {
-                if let Some(output) = rule.candidates(&payment).and_then(|set| set.only()) {
+                if let Some(output) = rule.candidates(payment).and_then(|set| set.only()) {
                     found.push((payment.index(), output));
                 }
             }
