@@ -1,4 +1,4 @@
-//! How often each rule is wrong, on three simulated worlds: the table that README.md and COMPARE.md carry.
+//! How often each rule is wrong, on three simulated worlds: the tables that README.md and COMPARE.md carry.
 //!
 //! `cargo run --release --features simulate --example error_rates`
 
@@ -8,7 +8,7 @@ use std::error::Error;
 use fundtrace::Chain;
 use fundtrace::bitcoin::Network;
 use fundtrace::chain::Writer;
-use fundtrace::eval::{StudyOptions, TaintStudy};
+use fundtrace::eval::{ChangeStudy, StudyOptions, TaintStudy};
 use fundtrace::id::TheftIndex;
 use fundtrace::simulate::{World, WorldSpec};
 use fundtrace::truth::{Row, Truth};
@@ -19,6 +19,7 @@ const SEEDS: [u64; 3] = [1, 2, 3];
 fn main() -> Result<(), Box<dyn Error>> {
     let options = StudyOptions::default();
     let mut study = TaintStudy::new(options);
+    let mut change = ChangeStudy::default();
     for seed in SEEDS {
         let (chain, truth) = world(seed)?;
         let view = chain.view();
@@ -36,10 +37,13 @@ fn main() -> Result<(), Box<dyn Error>> {
             txs.iter().min().unwrap_or(&0),
         );
         study.add(view, &truth);
+        change.add(view, &truth);
     }
     println!("{} thefts in all; {options}", study.thefts());
     println!();
     print!("{study}");
+    println!();
+    print!("{change}");
     Ok(())
 }
 

@@ -44,7 +44,7 @@ pub use cursor::{Input, Output, Spent, Tx};
 pub use format::STORE_MAGIC;
 pub(crate) use hot::{Hot, Payers};
 pub(crate) use merkle::root as merkle_root;
-pub use outputs::OutputSet;
+pub use outputs::{OutputSet, OutputSetIter};
 pub use record::{Fate, NewInput, NewTx};
 pub use script::ScriptType;
 pub(crate) use script::canonical;

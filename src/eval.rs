@@ -5,7 +5,7 @@
 //! | of | function | measures |
 //! |---|---|---|
 //! | clusters of addresses | [`cluster`] | pairwise and B-cubed precision, recall and F1, adjusted Rand index, collapse |
-//! | change rules | [`ChangeScore`] | true and false positive rate, coverage, Brier score |
+//! | change rules | [`ChangeScore`], [`ChangeStudy`] | true and false positive rate, coverage, Brier score |
 //! | detectors | [`Detection`] | precision, recall and F1 of each class |
 //! | traces | [`route`] | precision and recall by value on the true route, exits found, transactions opened |
 //! | traces from where nothing was stolen | [`Decoys`], [`landing`] | what a trace "finds" when there is nothing to find |
@@ -19,6 +19,7 @@
 mod attribution;
 mod bootstrap;
 mod change;
+mod change_study;
 mod cluster;
 mod decoy;
 mod detect;
@@ -30,6 +31,7 @@ mod study;
 pub use attribution::Attribution;
 pub use bootstrap::{Bootstrap, Interval};
 pub use change::{ChangeCase, ChangeScore, Pick, true_change};
+pub use change_study::{ChangeRow, ChangeStudy};
 pub use cluster::{Ari, Clustering, OwnerPart, cluster};
 pub use decoy::{Decoys, Landing, landing};
 pub use detect::{ClassScore, Detection, Label};

@@ -12,6 +12,7 @@
 //! | [`source`] | bytes in, transactions out |
 //! | [`graph`] | petgraph's traits over a view |
 //! | [`taint`] | the seven rules |
+//! | [`change`] | which outputs go back to the payer: rules, votes, fingerprints |
 //! | [`cluster`] | which addresses appear to have one owner, and what every merge rests on |
 //! | [`tag`] | who is said to stand behind an address |
 //! | [`trace`] | following taint, stops, balance sheets, evidence |
@@ -46,6 +47,8 @@ pub mod source;
 
 pub mod graph;
 pub mod taint;
+
+pub mod change;
 
 pub mod tag;
 

@@ -28,6 +28,11 @@ impl<'c> Tx<'c> {
         self.index
     }
 
+    /// Returns the view that it is seen in.
+    pub fn view(self) -> View<'c> {
+        self.view
+    }
+
     /// Returns the txid.
     pub fn txid(self) -> Txid {
         self.columns().txid(self.index)
@@ -304,6 +309,15 @@ impl<'c> Output<'c> {
         Some(first.get(self.address_index()?.at()) == self.index.to_u64())
     }
 
+    /// True when no transaction before its own, in chain order, pays its address; `None` where it has no address.
+    ///
+    /// Its own transaction may pay the address more than once; then this is true of each such output.
+    pub fn is_of_new_address(self) -> Option<bool> {
+        let columns = self.view.columns();
+        let first = columns.numbers::<5>(Column::AddressFirstOutput).get(self.address_index()?.at());
+        Some(first >= columns.outputs_of(self.tx).start.to_u64())
+    }
+
     /// Tells what became of it, as far as the view can know.
     pub fn spent(self) -> Spent {
         let columns = self.view.columns();
@@ -349,7 +363,7 @@ impl<'c> Output<'c> {
     }
 
     /// Only scripts of these types can be unspendable, and the types stand in a column of their own.
-    fn has_unspendable_script(self) -> bool {
+    pub(crate) fn has_unspendable_script(self) -> bool {
         match self.script_type() {
             Some(ScriptType::OpReturn) => true,
             Some(ScriptType::NonStandard | ScriptType::Multisig) => self.script().is_some_and(is_unspendable),

@@ -2,7 +2,8 @@
 
 use std::fmt::Debug;
 
-use fundtrace::chain::{Counts, Fate, Input, NewInput, NewTx, Output, OutputSet, ScriptType, Spent, Tx};
+use fundtrace::chain::{Counts, Fate, Input, NewInput, NewTx, Output, OutputSet, OutputSetIter, ScriptType, Spent, Tx};
+use fundtrace::change;
 use fundtrace::cluster::build::{Alarm, Contradiction, Merge, Veto, VetoReason};
 use fundtrace::cluster::graph::Flow;
 use fundtrace::cluster::{
@@ -10,8 +11,9 @@ use fundtrace::cluster::{
     Step,
 };
 use fundtrace::eval::{
-    Agreement, Ari, Attribution, Bootstrap, Cell, ChangeCase, ChangeScore, ClassScore, Clustering, Decoys, Detection,
-    Interval, Label, Landing, OwnerPart, Pick, Ratio, RouteScore, Score, Scorecard, StudyOptions, TaintRow, TaintStudy,
+    Agreement, Ari, Attribution, Bootstrap, Cell, ChangeCase, ChangeRow, ChangeScore, ChangeStudy, ClassScore,
+    Clustering, Decoys, Detection, Interval, Label, Landing, OwnerPart, Pick, Ratio, RouteScore, Score, Scorecard,
+    StudyOptions, TaintRow, TaintStudy,
 };
 use fundtrace::graph::{Node, Spend, Visited};
 use fundtrace::id::{InputIndex, TheftIndex};
@@ -41,6 +43,8 @@ use fundtrace::{
 
 fn plain<T: Debug + Send + Sync>() {}
 
+type Nothing = change::Nothing;
+
 #[test]
 fn public_types_are_debug_send_and_sync() {
     plain::<(AddressIndex, BlockHeight, InputIndex, OutputIndex, SourceIndex, TxIndex, Error)>();
@@ -49,7 +53,25 @@ fn public_types_are_debug_send_and_sync() {
     plain::<(Node, Spend, Visited)>();
     plain::<(Fifo, Haircut, Juniority, Lifo, Poison, Seniority, Tiho)>();
     plain::<(Lot<Runs>, Origin, Part, Poisoned, Runs, Shares)>();
-    plain::<(Tag, Tags)>();
+    plain::<(Tag, Tags, OutputSetIter<'_>)>();
+    plain::<(change::Payment<'_>, change::Funds, change::Paid, change::Guess, change::Ballot, change::Votes<Nothing>)>(
+    );
+    plain::<(change::Fingerprint, change::Fingerprints, change::Mask, change::Published, change::Rule)>();
+    plain::<(change::AddressReuse, change::AddressType, change::Client, change::Ermilov, change::Fresh)>();
+    plain::<(change::LastOutput, change::Legacy<fn()>, change::Meiklejohn, Nothing, change::OptimalChange)>();
+    plain::<(change::OptimalFee, change::PowerOfTen, change::Shadow, change::TypeUnanimous, change::Uih1, change::Uih2)>(
+    );
+    plain::<(change::ClusterMember<fn()>, change::Consumer, change::FixedFee, change::Graphsense, change::LockTime)>();
+    plain::<(
+        change::MeiklejohnGlobal,
+        change::MeiklejohnWait,
+        change::Peeling,
+        change::SameFingerprint<'_>,
+        change::Spent,
+    )>();
+    plain::<(change::TwoHops<fn()>, change::And<Nothing, Nothing>, change::Or<Nothing, Nothing>)>();
+    plain::<(change::Minus<Nothing, Nothing>, change::Unique<Nothing>, change::Unless<Nothing, fn()>)>();
+    plain::<(change::InHindsight<Nothing>, change::Context<'_>, ChangeRow, ChangeStudy)>();
     plain::<(Clusters, Derivation, Evidence, History, Inference<'_>, Merged, Proofs, cluster::Rule, Statistics, Step)>(
     );
     plain::<(Alarm, Built, Constraints, Contradiction, Merge, Soft, Veto, VetoReason)>();

@@ -6,6 +6,7 @@ mod backward;
 mod blocks;
 mod bounds;
 mod built;
+mod change;
 #[cfg(feature = "cli")]
 mod cli;
 #[cfg(feature = "cli")]
@@ -26,6 +27,7 @@ mod reach;
 mod reference;
 mod routes;
 mod scenarios;
+mod sketch;
 mod sources;
 mod store;
 #[cfg(feature = "cli")]

@@ -15,7 +15,7 @@ use serde_json::Value;
 
 const TIP: u32 = 451;
 
-fn folder() -> Option<PathBuf> {
+pub fn folder() -> Option<PathBuf> {
     let folder = std::env::var_os("FUNDTRACE_DATA");
     if folder.is_none() {
         println!("skipped: FUNDTRACE_DATA is not set");
@@ -39,7 +39,7 @@ fn blocks(path: &Path) -> HashMap<BlockHash, Block> {
     blocks
 }
 
-fn chain(folder: &Path) -> Chain {
+pub fn chain(folder: &Path) -> Chain {
     let mut blocks = blocks(&folder.join("btc_testnet3_0_4000/dev_blk_testnet3_0-451.dat.zst"));
     let mut builder =
         ChainBuilder::new().network(Network::Testnet).complete(BlockHeight::from_u32(0), BlockHeight::from_u32(TIP));
@@ -55,15 +55,15 @@ fn chain(folder: &Path) -> Chain {
     builder.finish().unwrap()
 }
 
-fn answers(folder: &Path) -> Value {
+pub fn answers(folder: &Path) -> Value {
     serde_json::from_slice(&std::fs::read(folder.join("reference/dev_btc_testnet3_0_451.json")).unwrap()).unwrap()
 }
 
-fn number(value: &Value, key: &str) -> u64 {
+pub fn number(value: &Value, key: &str) -> u64 {
     value[key].as_u64().unwrap_or_else(|| panic!("no {key}"))
 }
 
-fn listing(lines: impl Iterator<Item = String>) -> String {
+pub fn listing(lines: impl Iterator<Item = String>) -> String {
     let mut lines: Vec<String> = lines.collect();
     lines.sort_unstable();
     sha256::Hash::hash(lines.join("\n").as_bytes()).to_string()
