@@ -12,6 +12,7 @@
 //! | [`source`] | bytes in, transactions out |
 //! | [`graph`] | petgraph's traits over a view |
 //! | [`taint`] | the seven rules |
+//! | [`detect`] | what kind of transaction it is: mixes, swaps, other shapes |
 //! | [`tag`] | who is said to stand behind an address |
 //! | [`trace`] | following taint, stops, balance sheets, evidence |
 //! | [`spec`] | rules, seeds and cases by name |
@@ -45,6 +46,8 @@ pub mod source;
 
 pub mod graph;
 pub mod taint;
+
+pub mod detect;
 
 pub mod tag;
 

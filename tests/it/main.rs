@@ -7,6 +7,7 @@ mod blocks;
 mod bounds;
 #[cfg(feature = "cli")]
 mod cli;
+mod detect;
 mod eval;
 mod golden;
 mod graph;
