@@ -5,6 +5,8 @@
 //! [`eval::Detection`](crate::eval::Detection) measures.
 //!
 //! - [`coinjoin`]: mixes, by protocol, and what prepares for them; whether a mix's ancestry is right.
+//! - [`links`]: in how many ways the inputs of a mix can pay its outputs.
+//! - [`memo`]: swaps to other chains, by what they write into `OP_RETURN` outputs.
 //!
 //! # Examples
 //!
@@ -20,6 +22,8 @@
 
 pub mod coinjoin;
 mod finding;
+pub mod links;
+pub mod memo;
 mod shape;
 
 use bitcoin::hashes::Hash;

@@ -13,8 +13,10 @@ mod golden;
 mod graph;
 mod hostile;
 mod laws;
+mod links;
 #[cfg(feature = "cli")]
 mod long_runs;
+mod memos;
 mod mini;
 mod model;
 mod oracle;

@@ -13,8 +13,9 @@ use crate::detect::{Confidence, Finding, Kind};
 pub const RULE: &str = "whirlpool_tx0/1";
 
 const PREMIX_MAX: usize = 70;
-/// The data of a Tx0 are 64 bytes that only the coordinator can read.
-const DATA_BYTES: usize = 64;
+/// The data of a Tx0, which only the coordinator can read, are 64 bytes, or 80 in later versions; with `OP_RETURN` and the push before
+/// them. (Observed: 194 and 87 of 281 labelled ones, none of another length.)
+const DATA_SCRIPT_BYTES: [usize; 2] = [66, 83];
 
 /// Says whether a transaction prepares coins for a Whirlpool. O(n log n).
 ///
@@ -74,36 +75,35 @@ pub fn find(tx: Tx<'_>) -> Option<Finding> {
     if data.next().is_some() || tx.outputs().len() < 3 || tx.is_coinbase() {
         return None;
     }
-    // OP_RETURN and one push: two bytes before the data, or three from 76 bytes on.
-    let full = script.len() == DATA_BYTES + 2;
+    if !DATA_SCRIPT_BYTES.contains(&script.len()) {
+        return None;
+    }
     let shape = Shape::of(tx);
-    pools(tx).find_map(|pool| of_pool(&shape, pool, full))
+    pools(tx).find_map(|pool| of_pool(&shape, pool))
 }
 
-fn of_pool(shape: &Shape, pool: &Pool, full: bool) -> Option<Finding> {
+fn of_pool(shape: &Shape, pool: &Pool) -> Option<Finding> {
     let spendable = shape.outputs.len();
     let is_premix = |sat: u64| sat.checked_sub(pool.sat).is_some_and(|more| EXCESS_SAT.contains(&more));
     let premix: Repeated = shape
         .values()
         .filter(|value| is_premix(value.sat))
         .reduce(|best, next| if next.count > best.count { next } else { best })?;
-    if premix.count + 2 < spendable || premix.count > PREMIX_MAX || premix.count == spendable && !full {
+    if premix.count + 2 < spendable || premix.count > PREMIX_MAX {
         return None;
     }
     let is_fee = |sat: &u64| pool.entry_sat.is_some_and(|fee| (fee / 2..=fee * 3).contains(sat));
     let fee = shape.sorted.iter().copied().filter(|sat| *sat != premix.sat).find(is_fee);
-    let percent = match (fee.is_some(), full) {
-        (true, true) => 90,
-        (true, false) => 60,
-        // Some are let in for nothing or for less; and what a revived pool charges is not known.
-        (false, true) if premix.count >= 2 => 60,
-        _ => return None,
+    // Some are let in for nothing or for less, and what a revived pool charges is not known; one output alone says too little then.
+    let percent = match (fee, premix.count) {
+        (Some(_), _) => 90,
+        (None, 2..) => 60,
+        (None, _) => return None,
     };
     let finding = Finding::new(Kind::Premix, "whirlpool", RULE, Confidence::from_percent(percent))
         .sat("pool_sat", pool.sat)
         .sat("premix_sat", premix.sat)
-        .feature("premix_outputs", premix.count)
-        .feature("data_of_64_bytes", full);
+        .feature("premix_outputs", premix.count);
     Some(match fee {
         Some(fee) => finding.sat("coordinator_fee_sat", fee),
         None => finding,
