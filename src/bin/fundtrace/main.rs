@@ -3,6 +3,7 @@
 //! Exit status: 0; 1 when data is absent, empty, bad or lacks a seed; 2 when the command line cannot be parsed. Results go to standard
 //! output, messages to standard error.
 
+mod detect;
 mod eval;
 mod index;
 mod info;
@@ -36,6 +37,7 @@ struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Command {
+    Detect(detect::Args),
     Eval(eval::Args),
     Index(index::Args),
     Info(info::Args),
@@ -50,6 +52,7 @@ enum Command {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
+        Command::Detect(args) => detect::run(&args),
         Command::Eval(args) => eval::run(&args),
         Command::Index(args) => index::run(&args),
         Command::Info(args) => info::run(&args),

@@ -65,11 +65,20 @@ struct Parents {
 /// Whoever makes the Tx0 and the mix alone, out of coins of one owner: every parent is right, and nobody else took part. The first example
 /// with an anchor is such a mix.
 pub fn whirlpool(view: View<'_>, anchors: &BTreeSet<Txid>) -> Vec<(TxIndex, Finding)> {
-    let found = view.scan(|tx| form(tx).map(|finding| (tx.index(), finding)));
+    let found = view.gather(|tx, found| found.extend(form(tx).map(|finding| (tx.index(), finding))));
+    judge(view, found.iter().map(|(index, finding)| (*index, finding)), anchors)
+}
+
+/// As [`whirlpool`], of mixes and Tx0s that were found before, in chain order.
+pub(crate) fn judge<'a>(
+    view: View<'_>,
+    found: impl Iterator<Item = (TxIndex, &'a Finding)>,
+    anchors: &BTreeSet<Txid>,
+) -> Vec<(TxIndex, Finding)> {
     let mut known: BTreeMap<TxIndex, Known> = BTreeMap::new();
     let mut confirmed: BTreeMap<TxIndex, BTreeSet<Txid>> = BTreeMap::new();
     let mut judged = Vec::new();
-    for (index, form) in found.into_iter().flatten() {
+    for (index, form) in found {
         let tx = view.tx(index);
         let pool = match (form.kind, form.denominations_found(), form.features.get("pool_sat")) {
             (Kind::Coinjoin, [pool], _) => *pool,
