@@ -32,6 +32,7 @@ pub mod dormant;
 pub mod dust;
 pub mod fan_out;
 mod finding;
+mod gate;
 pub mod links;
 pub mod memo;
 pub mod payjoin;
@@ -96,29 +97,24 @@ impl Default for Options {
 /// # Ok::<(), fundtrace::Error>(())
 /// ```
 pub fn all(tx: Tx<'_>, options: &Options) -> Vec<Finding> {
-    let mut found = Vec::new();
-    ask(tx, options, &mut |finding| found.push(finding));
-    found
+    if tx.is_coinbase() {
+        return Vec::new();
+    }
+    options.kinds.iter().filter_map(|kind| one(tx, *kind, options)).collect()
 }
 
-fn ask(tx: Tx<'_>, options: &Options, then: &mut impl FnMut(Finding)) {
-    if tx.is_coinbase() {
-        return;
-    }
-    for kind in &options.kinds {
-        let finding = match kind {
-            Kind::Coinjoin => options.coinjoin.classify(tx),
-            Kind::Premix => coinjoin::premix::find(tx),
-            Kind::Swap => memo::find(tx),
-            Kind::Payjoin => payjoin::find(tx),
-            Kind::Batch => batch::find(tx),
-            Kind::Consolidation => consolidation::find(tx),
-            Kind::FanOut => fan_out::find(tx),
-            Kind::Dormant => dormant::find(tx, options.dormant),
-            Kind::Dust => dust::find(tx),
-            Kind::Structuring => structuring::find(tx),
-        };
-        finding.into_iter().for_each(&mut *then);
+fn one(tx: Tx<'_>, kind: Kind, options: &Options) -> Option<Finding> {
+    match kind {
+        Kind::Coinjoin => options.coinjoin.classify(tx),
+        Kind::Premix => coinjoin::premix::find(tx),
+        Kind::Swap => memo::find(tx),
+        Kind::Payjoin => payjoin::find(tx),
+        Kind::Batch => batch::find(tx),
+        Kind::Consolidation => consolidation::find(tx),
+        Kind::FanOut => fan_out::find(tx),
+        Kind::Dormant => dormant::find(tx, options.dormant),
+        Kind::Dust => dust::find(tx),
+        Kind::Structuring => structuring::find(tx),
     }
 }
 
@@ -128,7 +124,7 @@ fn ask(tx: Tx<'_>, options: &Options, then: &mut impl FnMut(Finding)) {
 ///
 /// # Complexity
 ///
-/// As [`all`], summed over the transactions.
+/// As [`all`], summed over the transactions; most of them are ruled out by a look at their columns.
 ///
 /// # Examples
 ///
@@ -144,7 +140,10 @@ fn ask(tx: Tx<'_>, options: &Options, then: &mut impl FnMut(Finding)) {
 /// # Ok::<(), fundtrace::Error>(())
 /// ```
 pub fn scan(view: View<'_>, options: &Options) -> Vec<(TxIndex, Finding)> {
-    let mut found = view.gather(|tx, found| ask(tx, options, &mut |finding| found.push((tx.index(), finding))));
+    let gate = gate::Gate::of(view, options);
+    let mut found = view.gather(|tx, found| {
+        gate.ask(tx.index(), |kind| found.extend(one(tx, kind, options).map(|finding| (tx.index(), finding))));
+    });
     let whirlpool = |(index, finding): &'_ (TxIndex, Finding)| (finding.protocol == "whirlpool").then_some(*index);
     let joined = found.iter().filter(|(_, finding)| finding.features.contains_key("inbound"));
     let mut second: Vec<(TxIndex, Finding)> =

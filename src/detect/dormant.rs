@@ -69,7 +69,7 @@ pub fn find(tx: Tx<'_>, terms: Terms) -> Option<Finding> {
     if worth < terms.value_min || tx.is_coinbase() {
         return None;
     }
-    let height = tx.height()?.to_u32();
+    let height = tx.height().map(|height| height.to_u32()).filter(|height| *height >= terms.age_min_blocks)?;
     let (mut sum, mut coins, mut oldest) = (Amount::ZERO, 0_u32, None);
     for input in tx.inputs() {
         let parent = input.prevout()?.tx();

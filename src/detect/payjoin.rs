@@ -60,8 +60,8 @@ pub fn find(tx: Tx<'_>) -> Option<Finding> {
     }
     let [first, second] = [tx.outputs().next()?, tx.outputs().nth(1)?];
     let (low, high) = (shape::sat(first).min(shape::sat(second)), shape::sat(first).max(shape::sat(second)));
-    let fee = sum.checked_sub(low + high)?;
-    if sum - least < high + fee || shape::is_data(first) || shape::is_data(second) {
+    // The least input is not needed for the larger output, fee and all: sum - least >= high + fee, where the fee is sum - low - high.
+    if low < least || low + high > sum || shape::is_data(first) || shape::is_data(second) {
         return None;
     }
     // Two owners have two addresses, and nobody pays back to where the coins come from.
@@ -75,7 +75,7 @@ pub fn find(tx: Tx<'_>) -> Option<Finding> {
         Finding::new(Kind::Payjoin, "payjoin", RULE, Confidence::from_percent(15))
             .participants(2)
             .sat("input_least_sat", least)
+            .sat("output_least_sat", low)
             .sat("output_greatest_sat", high)
-            .feature("smaller_output_below_inputs", low < least)
     })
 }

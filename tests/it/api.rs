@@ -3,6 +3,11 @@
 use std::fmt::Debug;
 
 use fundtrace::chain::{Counts, Fate, Input, NewInput, NewTx, Output, OutputSet, ScriptType, Spent, Tx};
+use fundtrace::detect::coinjoin::Rules;
+use fundtrace::detect::links::{IntraFees, Limits, Links, Matrix, Ways};
+use fundtrace::detect::memo::chainflip::Swap;
+use fundtrace::detect::memo::thorchain::{Action, Asset, Holding, Memo};
+use fundtrace::detect::{self, Confidence, Feature, Finding, Verdict, dormant::Terms};
 use fundtrace::eval::{
     Agreement, Ari, Attribution, Bootstrap, Cell, ChangeCase, ChangeScore, ClassScore, Clustering, Decoys, Detection,
     Interval, Label, Landing, OwnerPart, Pick, Ratio, RouteScore, Score, Scorecard, StudyOptions, TaintRow, TaintStudy,
@@ -42,6 +47,8 @@ fn public_types_are_debug_send_and_sync() {
     plain::<(Node, Spend, Visited)>();
     plain::<(Fifo, Haircut, Juniority, Lifo, Poison, Seniority, Tiho)>();
     plain::<(Lot<Runs>, Origin, Part, Poisoned, Runs, Shares)>();
+    plain::<(Confidence, Feature, Finding, detect::Kind, detect::Options, Rules, Terms, Verdict)>();
+    plain::<(Action, Asset, Holding, IntraFees, Limits, Links, Matrix, Memo, Swap, Ways)>();
     plain::<(Tag, Tags)>();
     plain::<(AsOf, Below, Budget, Hops, Never, Or<Hops, Never>, Tagged<'_>, When<fn()>)>();
     plain::<(Balance, Burned, Carry, CoinbaseOrder, Displaced, End, FeeTaint, Fees, Lead, Leads, Missing)>();
