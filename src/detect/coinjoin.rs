@@ -59,7 +59,7 @@ pub struct Rules {
 
 impl Default for Rules {
     fn default() -> Self {
-        Self { allow: BTreeSet::new(), veto: BTreeSet::new(), coordinators: BTreeSet::new(), budget: 500 }
+        Self { allow: BTreeSet::new(), veto: BTreeSet::new(), coordinators: BTreeSet::new(), budget: 200 }
     }
 }
 

@@ -65,13 +65,13 @@ pub fn find(tx: Tx<'_>) -> Option<Finding> {
         return None;
     }
     // Two owners have two addresses, and nobody pays back to where the coins come from.
-    let mut addresses: Vec<_> = tx.inputs().map(|input| input.address_index()).collect();
-    if [first, second].iter().any(|output| addresses.contains(&output.address_index())) {
+    let sender = tx.inputs().next()?.address_index();
+    let (to_first, to_second) = (first.address_index(), second.address_index());
+    let mut addresses = tx.inputs().map(|input| input.address_index());
+    if addresses.any(|address| address == to_first || address == to_second) {
         return None;
     }
-    addresses.sort_unstable();
-    addresses.dedup();
-    (addresses.len() >= 2).then(|| {
+    tx.inputs().any(|input| input.address_index() != sender).then(|| {
         Finding::new(Kind::Payjoin, "payjoin", RULE, Confidence::from_percent(15))
             .participants(2)
             .sat("input_least_sat", least)

@@ -33,13 +33,18 @@ impl Shape {
     pub(crate) fn of(tx: Tx<'_>) -> Self {
         let inputs: Option<Vec<u64>> = tx.inputs().map(|input| Some(input.value()?.to_sat())).collect();
         let input_scripts = input_scripts(tx);
-        let spendable: Vec<Output<'_>> = tx.outputs().filter(|output| !is_data(*output)).collect();
-        let outputs: Vec<u64> = spendable.iter().map(|output| sat(*output)).collect();
+        let (mut outputs, mut keys) = (Vec::with_capacity(tx.outputs().len()), Vec::with_capacity(tx.outputs().len()));
+        for output in tx.outputs().filter(|output| !is_data(*output)) {
+            outputs.push(sat(output));
+            keys.extend(key_of_output(output));
+        }
+        keys.sort_unstable();
+        keys.dedup();
         let mut sorted = outputs.clone();
         sorted.sort_unstable();
         let data_outputs = tx.outputs().len() - outputs.len();
         let inputs_len = tx.inputs().len();
-        let output_scripts = output_scripts(&spendable);
+        let output_scripts = keys.len();
         Self { inputs, inputs_len, input_scripts, outputs, sorted, output_scripts, data_outputs }
     }
 
@@ -88,13 +93,6 @@ fn input_scripts(tx: Tx<'_>) -> Option<usize> {
     keys.sort_unstable();
     keys.dedup();
     Some(keys.len())
-}
-
-fn output_scripts(outputs: &[Output<'_>]) -> usize {
-    let mut keys: Vec<Key<'_>> = outputs.iter().copied().filter_map(key_of_output).collect();
-    keys.sort_unstable();
-    keys.dedup();
-    keys.len()
 }
 
 /// True when two spendable outputs have one value: without it no detector of mixes says anything. Worked out without an

@@ -4,8 +4,6 @@
 //! common amount and one change output, less a tolerance for fees between them. The largest owner is placed first, the bucket
 //! that it fills most closely is tried first, and neighbours that lack the same amount are one. Source: the idea of BlockSci's `isCoinjoinExtra`.
 
-use std::collections::BTreeMap;
-
 use crate::chain::Tx;
 use crate::detect::shape::{Repeated, Shape};
 
@@ -15,17 +13,18 @@ const TOLERANCE_SAT: u64 = 10_000;
 /// Whether the inputs can be dealt out; `None` where an input is unknown or after so many steps.
 pub(super) fn dealt(tx: Tx<'_>, shape: &Shape, common: Repeated, budget: u32) -> Option<bool> {
     shape.inputs.as_ref()?;
-    let mut owners: BTreeMap<_, u64> = BTreeMap::new();
+    // What has no address stands for itself.
+    let mut coins = Vec::with_capacity(shape.inputs_len);
     for (at, input) in tx.inputs().enumerate() {
-        // What has no address stands for itself.
-        let alone = input.address_index().is_none().then_some(at);
-        *owners.entry((input.address_index(), alone)).or_default() += input.value()?.to_sat();
+        coins.push((input.address_index().ok_or(at), input.value()?.to_sat()));
     }
+    coins.sort_unstable();
+    let owners = coins.chunk_by(|a, b| a.0 == b.0).map(|own| own.iter().map(|(_, sat)| sat).sum());
+    let mut owners: Vec<u64> = owners.collect();
     let tolerance = TOLERANCE_SAT.max(common.sat / 100);
     let mut changes: Vec<u64> = shape.sorted.iter().rev().copied().filter(|sat| *sat != common.sat).collect();
     changes.resize(common.count, 0);
     let mut lacks: Vec<u64> = changes.iter().map(|change| common.sat + change.saturating_sub(tolerance)).collect();
-    let mut owners: Vec<u64> = owners.into_values().collect();
     owners.sort_unstable_by(|a, b| b.cmp(a));
     lacks.sort_unstable_by(|a, b| b.cmp(a));
     if is_dealt_at_once(&lacks, &owners) {
