@@ -163,14 +163,14 @@ pub fn scan(view: View<'_>, options: &Options) -> Vec<(TxIndex, Finding)> {
 ///
 /// # Errors
 ///
-/// [`Error::is_chain`] when the outputs are worth more than the inputs.
+/// [`Error::is_contradiction`] when the outputs are worth more than the inputs.
 ///
 /// # Examples
 ///
 /// ```
 /// let chain = fundtrace::detect::sketch(&[5_000], &[3_000, 1_500])?;
 /// assert_eq!(chain.view().txs().next().unwrap().fee().unwrap().to_sat(), 500);
-/// assert!(fundtrace::detect::sketch(&[5], &[6]).is_err());
+/// assert!(fundtrace::detect::sketch(&[5], &[6]).unwrap_err().is_contradiction());
 /// # Ok::<(), fundtrace::Error>(())
 /// ```
 pub fn sketch(inputs: &[u64], outputs: &[u64]) -> Result<Chain, Error> {

@@ -22,7 +22,7 @@ pub(super) const SMALL_SAT: u64 = 2_730;
 /// Says whether a transaction has the form of a CoinJoin with equal outputs. O(n log n), and the budget.
 ///
 /// Undecided where an input's value or script is unknown, or when the budget ends. `No` for the form of a
-/// [`stonewall`](super::stonewall).
+/// [`stonewall`].
 ///
 /// # Examples
 ///
