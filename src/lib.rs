@@ -12,6 +12,7 @@
 //! | [`source`] | bytes in, transactions out |
 //! | [`graph`] | petgraph's traits over a view |
 //! | [`taint`] | the seven rules |
+//! | [`detect`] | what kind of transaction it is: mixes, swaps, other shapes |
 //! | [`change`] | which outputs go back to the payer: rules, votes, fingerprints |
 //! | [`cluster`] | which addresses appear to have one owner, and what every merge rests on |
 //! | [`tag`] | who is said to stand behind an address |
@@ -47,6 +48,8 @@ pub mod source;
 
 pub mod graph;
 pub mod taint;
+
+pub mod detect;
 
 pub mod change;
 

@@ -23,14 +23,14 @@ pub struct Tx<'c> {
 }
 
 impl<'c> Tx<'c> {
+    /// Returns the view that it is looked at through.
+    pub fn view(self) -> View<'c> {
+        self.view
+    }
+
     /// Returns its position in chain order.
     pub fn index(self) -> TxIndex {
         self.index
-    }
-
-    /// Returns the view that it is seen in.
-    pub fn view(self) -> View<'c> {
-        self.view
     }
 
     /// Returns the txid.

@@ -140,6 +140,12 @@ impl<'c> Hot<'c> {
         self.value.get(output)
     }
 
+    /// True when an output carries data.
+    #[inline]
+    pub(crate) fn is_data(&self, output: usize) -> bool {
+        self.output_type[output] == ScriptType::OpReturn as u8
+    }
+
     /// The visible transaction that spends an output.
     #[inline]
     pub(crate) fn spender(&self, output: usize) -> Option<TxIndex> {

@@ -316,6 +316,35 @@ impl<'c> View<'c> {
         par::map(&visible, |index| f(self.cursor(*index)))
     }
 
+    /// Asks every visible supplied transaction, on the caller's rayon pool, for any number of answers, and returns them in chain order: for
+    /// questions to which most transactions have nothing to say.
+    ///
+    /// Morally `self.txs().for_each(|tx| f(tx, &mut all))`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let chain = fundtrace::ChainBuilder::new().finish().unwrap();
+    /// let large = chain.view().gather(|tx, found| found.extend(tx.fee().filter(|fee| fee.to_sat() > 1_000_000)));
+    /// assert!(large.is_empty());
+    /// ```
+    pub fn gather<T: Send>(self, f: impl Fn(Tx<'c>, &mut Vec<T>) + Send + Sync) -> Vec<T> {
+        // Long enough that a list costs nothing, short enough that no thread waits for another.
+        const STEP: u32 = 4_096;
+        let (first, end) = (self.columns.stubs(), self.end.to_u32());
+        let parts: Vec<u32> = (first..end).step_by(id::at(STEP)).collect();
+        let found = par::map(&parts, |from| {
+            let mut found = Vec::new();
+            for index in (*from..end.min(from.saturating_add(STEP))).map(TxIndex::from_u32) {
+                if self.sees(index) {
+                    f(self.cursor(index), &mut found);
+                }
+            }
+            found
+        });
+        found.into_iter().flatten().collect()
+    }
+
     /// The index one above the last visible transaction.
     pub(crate) fn end(self) -> TxIndex {
         self.end

@@ -10,6 +10,11 @@ use fundtrace::cluster::{
     self, Built, Clusters, Constraints, Derivation, Evidence, History, Inference, Merged, Proofs, Soft, Statistics,
     Step,
 };
+use fundtrace::detect::coinjoin::Rules;
+use fundtrace::detect::links::{IntraFees, Limits, Links, Matrix, Ways};
+use fundtrace::detect::memo::chainflip::Swap;
+use fundtrace::detect::memo::thorchain::{Action, Asset, Holding, Memo};
+use fundtrace::detect::{self, Confidence, Feature, Finding, Verdict, dormant::Terms};
 use fundtrace::eval::{
     Agreement, Ari, Attribution, Bootstrap, Cell, ChangeCase, ChangeRow, ChangeScore, ChangeStudy, ClassScore,
     Clustering, Decoys, Detection, Interval, Label, Landing, OwnerPart, Pick, Ratio, RouteScore, Score, Scorecard,
@@ -53,6 +58,8 @@ fn public_types_are_debug_send_and_sync() {
     plain::<(Node, Spend, Visited)>();
     plain::<(Fifo, Haircut, Juniority, Lifo, Poison, Seniority, Tiho)>();
     plain::<(Lot<Runs>, Origin, Part, Poisoned, Runs, Shares)>();
+    plain::<(Confidence, Feature, Finding, detect::Kind, detect::Options, Rules, Terms, Verdict)>();
+    plain::<(Action, Asset, Holding, IntraFees, Limits, Links, Matrix, Memo, Swap, Ways)>();
     plain::<(Tag, Tags, OutputSetIter<'_>)>();
     plain::<(change::Payment<'_>, change::Funds, change::Paid, change::Guess, change::Ballot, change::Votes<Nothing>)>(
     );

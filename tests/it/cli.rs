@@ -503,3 +503,44 @@ fn tags_of_the_command_line_stop_beside_those_of_the_case_file() {
     let says = [&*format!("fundtrace: tag {two} is an address of another network than signet")];
     refused(&["trace", &input, "--seed", SEED, "--network", "signet", "--tag", &tag], 1, &says);
 }
+
+#[test]
+fn detect_prints_one_finding_a_line() {
+    let folder = Folder::new("detect");
+    // Five by five of a pool's amount.
+    let output = |n: u32, sat: u64| serde_json::json!({"value": sat, "scriptpubkey": format!("0014{n:040x}")});
+    let vin: Vec<Value> = (0..5_u32)
+        .map(|n| serde_json::json!({"txid": "11".repeat(32), "vout": n, "prevout": output(n, 1_000_000 + 300 * u64::from(n))}))
+        .collect();
+    let vout: Vec<Value> = (5..10).map(|n| output(n, 1_000_000)).collect();
+    let tx = serde_json::json!({"txid": "22".repeat(32), "version": 2, "locktime": 0, "vin": vin, "vout": vout,
+        "status": {"confirmed": true, "block_height": 600_000}});
+    let input = folder.write("mix.json", tx.to_string());
+    let run = |args: &[&str]| {
+        let output = fundtrace(&[&["detect", input.as_str(), "--from", "esplora"], args].concat());
+        (output.status.code(), String::from_utf8(output.stdout.clone()).unwrap(), message(&output))
+    };
+    let (code, out, error) = run(&["--json"]);
+    assert_eq!(code, Some(0), "{error}");
+    let lines: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 2);
+    let first = &lines[0];
+    assert!(first["txid"].is_string());
+    assert_eq!((&first["kind"], &first["protocol"]), (&Value::from("coinjoin"), &Value::from("whirlpool")));
+    assert_eq!((&first["rule"], &first["verdict"]), (&Value::from("whirlpool/1"), &Value::from("yes")));
+    assert_eq!(first["confidence"], 950_000);
+    assert_eq!(first["features"]["entrants"], 4);
+    assert_eq!(first["features"]["denominations_sat"], serde_json::json!([1_000_000]));
+    assert_eq!(lines[1]["rule"], "whirlpool_lineage/1");
+    assert_eq!(lines[1]["verdict"], "undecided");
+    assert!(out.starts_with("{\"txid\":"));
+    // A veto, other kinds, an earlier height, words.
+    let veto = folder.write("veto.txt", format!("# known\n{}\n", first["txid"].as_str().unwrap()));
+    assert!(run(&["--json", "--veto", &veto]).1.contains("\"listed/1\",\"verdict\":\"no\""));
+    assert_eq!(run(&["--json", "--only", "dust,swap"]).1, "");
+    assert_eq!(run(&["--json", "--as-of", "599999"]).1, "");
+    assert!(run(&[]).1.ends_with("2 findings in 1 transactions\n"));
+    assert_eq!(run(&["--only", "coin"]).0, Some(2));
+    let bad = folder.write("bad.txt", "12");
+    assert!(run(&["--allow", &bad]).2.contains("is no txid"));
+}

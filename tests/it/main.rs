@@ -12,13 +12,16 @@ mod cli;
 #[cfg(feature = "cli")]
 mod cluster_command;
 mod clusters;
+mod detect;
 mod eval;
 mod golden;
 mod graph;
 mod hostile;
 mod laws;
+mod links;
 #[cfg(feature = "cli")]
 mod long_runs;
+mod memos;
 mod mini;
 mod model;
 mod oracle;

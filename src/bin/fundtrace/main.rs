@@ -4,6 +4,7 @@
 //! output, messages to standard error.
 
 mod cluster;
+mod detect;
 mod eval;
 mod index;
 mod info;
@@ -39,6 +40,7 @@ struct Cli {
 #[derive(Subcommand, Debug)]
 enum Command {
     Cluster(cluster::Args),
+    Detect(detect::Args),
     Eval(eval::Args),
     Explain(cluster::ExplainArgs),
     Index(index::Args),
@@ -55,6 +57,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
         Command::Cluster(args) => cluster::run(&args),
+        Command::Detect(args) => detect::run(&args),
         Command::Eval(args) => eval::run(&args),
         Command::Explain(args) => cluster::explain(&args),
         Command::Index(args) => index::run(&args),

@@ -1,0 +1,146 @@
+//! Whether inputs can be dealt out so that every participant pays for what it gets.
+//!
+//! Inputs of one address are one owner's and stay together. There are as many buckets as participants; each has to be filled with the
+//! common amount and one change output, less a tolerance for fees between them. The largest owner is placed first, the bucket
+//! that it fills most closely is tried first, and neighbours that lack the same amount are one. Source: the idea of BlockSci's `isCoinjoinExtra`.
+
+use crate::chain::Tx;
+use crate::detect::shape::{Repeated, Shape};
+
+/// What participants may pay each other, at least this much and one per cent of the common amount.
+const TOLERANCE_SAT: u64 = 10_000;
+
+/// Whether the inputs can be dealt out; `None` where an input is unknown or after so many steps.
+pub(super) fn dealt(tx: Tx<'_>, shape: &Shape, common: Repeated, budget: u32) -> Option<bool> {
+    shape.inputs.as_ref()?;
+    // What has no address stands for itself.
+    let mut coins = Vec::with_capacity(shape.inputs_len);
+    for (at, input) in tx.inputs().enumerate() {
+        coins.push((input.address_index().ok_or(at), input.value()?.to_sat()));
+    }
+    coins.sort_unstable();
+    let owners = coins.chunk_by(|a, b| a.0 == b.0).map(|own| own.iter().map(|(_, sat)| sat).sum());
+    let mut owners: Vec<u64> = owners.collect();
+    let tolerance = TOLERANCE_SAT.max(common.sat / 100);
+    let mut changes: Vec<u64> = shape.sorted.iter().rev().copied().filter(|sat| *sat != common.sat).collect();
+    changes.resize(common.count, 0);
+    let mut lacks: Vec<u64> = changes.iter().map(|change| common.sat + change.saturating_sub(tolerance)).collect();
+    owners.sort_unstable_by(|a, b| b.cmp(a));
+    lacks.sort_unstable_by(|a, b| b.cmp(a));
+    if is_dealt_at_once(&lacks, &owners) {
+        return Some(true);
+    }
+    let (lack, have) = (lacks.iter().sum(), owners.iter().sum());
+    let mut left = budget;
+    fill(&mut lacks, lack, &owners, have, &mut left)
+}
+
+/// Gives every bucket the smallest owner that fills it, or else the smallest two: both lists descend. Where this succeeds nothing has to be
+/// searched; where it does not, nothing is said.
+fn is_dealt_at_once(lacks: &[u64], owners: &[u64]) -> bool {
+    let mut free: Vec<u64> = owners.to_vec();
+    let mut open: Vec<u64> = Vec::new();
+    // An owner that brings much more than the bucket lacks is somebody else's.
+    let is_tight = |owner: u64, lack: u64| owner - lack <= lack / 32 + 2 * TOLERANCE_SAT;
+    for lack in lacks {
+        let at = free.partition_point(|owner| owner >= lack);
+        match at.checked_sub(1) {
+            Some(at) if is_tight(free[at], *lack) => {
+                free.remove(at);
+            }
+            _ => open.push(*lack),
+        }
+    }
+    open.into_iter().all(|lack| take_two(&mut free, lack) || take_one(&mut free, lack))
+}
+
+/// Takes the two owners with the least sum that fills a bucket.
+fn take_two(free: &mut Vec<u64>, lack: u64) -> bool {
+    let (mut low, mut high) = (0, free.len());
+    let mut best: Option<(u64, usize, usize)> = None;
+    while low + 1 < high {
+        let sum = free[low] + free[high - 1];
+        if sum < lack {
+            high -= 1;
+        } else {
+            let found = (sum, low, high - 1);
+            best = Some(best.map_or(found, |best| best.min(found)));
+            low += 1;
+        }
+    }
+    let Some((_, low, high)) = best else { return false };
+    free.remove(high);
+    free.remove(low);
+    true
+}
+
+fn take_one(free: &mut Vec<u64>, lack: u64) -> bool {
+    let at = free.partition_point(|owner| *owner >= lack);
+    at.checked_sub(1).map(|at| free.remove(at)).is_some()
+}
+
+/// Whether the owners cover all that the buckets lack: `lack` and `have` are the sums.
+fn fill(lacks: &mut [u64], lack: u64, owners: &[u64], have: u64, left: &mut u32) -> Option<bool> {
+    if lack == 0 {
+        return Some(true);
+    }
+    let Some((owner, rest)) = owners.split_first().filter(|_| have >= lack) else { return Some(false) };
+    // The bucket that the owner fills most closely comes first.
+    let tight = (0..lacks.len()).filter(|at| (1..=*owner).contains(&lacks[*at])).max_by_key(|at| lacks[*at]);
+    let order = tight.into_iter().chain((0..lacks.len()).filter(|at| Some(*at) != tight));
+    let mut last = 0;
+    for at in order {
+        let before = lacks[at];
+        // What a bucket of the same lack could not do, this one cannot.
+        if before == 0 || before == last {
+            continue;
+        }
+        last = before;
+        *left = left.checked_sub(1)?;
+        let given = before.min(*owner);
+        lacks[at] = before - given;
+        let filled = fill(lacks, lack - given, rest, have - owner, left);
+        lacks[at] = before;
+        if filled? {
+            return Some(true);
+        }
+    }
+    Some(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    /// Every owner in every bucket.
+    fn fill_naively(lacks: &[u64], owners: &[u64]) -> bool {
+        let Some((owner, rest)) = owners.split_first() else { return lacks.iter().all(|lack| *lack == 0) };
+        (0..lacks.len()).any(|at| {
+            let mut next = lacks.to_vec();
+            next[at] = next[at].saturating_sub(*owner);
+            fill_naively(&next, rest)
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn filling_agrees_with_trying_everything(
+            lacks in prop::collection::vec(0_u64..12, 1..4),
+            mut owners in prop::collection::vec(0_u64..12, 0..6),
+        ) {
+            let naive = fill_naively(&lacks, &owners);
+            owners.sort_unstable_by(|a, b| b.cmp(a));
+            let (lack, have) = (lacks.iter().sum(), owners.iter().sum());
+            prop_assert_eq!(super::fill(&mut lacks.clone(), lack, &owners, have, &mut 100_000), Some(naive));
+            let mut lacks = lacks;
+            lacks.sort_unstable_by(|a, b| b.cmp(a));
+            prop_assert!(naive || !super::is_dealt_at_once(&lacks, &owners));
+        }
+    }
+
+    #[test]
+    fn a_budget_ends() {
+        // Nine buckets that just cannot be filled: the sums suffice, the owners do not fit.
+        assert_eq!(super::fill(&mut [100; 9], 900, &[70; 13], 910, &mut 3), None);
+    }
+}

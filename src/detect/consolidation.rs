@@ -1,0 +1,60 @@
+//! Consolidation: many coins become one or two.
+//!
+//! An owner joins coins when fees are low; a custodian sweeps deposits. After a mix it is the strongest evidence there is of whose the outputs
+//! were (Gavenda, Svenda, Dufka and Matyas, arXiv 2510.17284: anonymity sets shrink by 10 to 50 per cent).
+
+use super::{Confidence, Finding, Kind};
+use crate::chain::{ScriptType, Tx};
+use crate::detect::shape;
+
+/// The rule's name and version.
+pub const RULE: &str = "consolidation/1";
+
+/// So many inputs are more than a payment takes (the count is ours).
+const INPUTS_MIN: usize = 10;
+const OUTPUTS_MAX: usize = 2;
+
+/// Says whether a transaction joins coins. O(n).
+///
+/// # Examples
+///
+/// ```
+/// use fundtrace::detect::{self, consolidation};
+/// let chain = detect::sketch(&[20_000; 15], &[295_000])?;
+/// assert!(chain.view().txs().find_map(consolidation::find).unwrap().is_yes());
+/// # Ok::<(), fundtrace::Error>(())
+/// ```
+///
+/// # Fooled by
+///
+/// A large payment out of many small coins: one output is somebody else's.
+///
+/// ```
+/// use fundtrace::detect::{self, Confidence, consolidation};
+/// let chain = detect::sketch(&[20_000; 15], &[290_000, 5_000])?;
+/// let finding = chain.view().txs().find_map(consolidation::find).unwrap();
+/// assert_eq!(finding.confidence, Confidence::from_percent(60));
+/// # Ok::<(), fundtrace::Error>(())
+/// ```
+pub fn find(tx: Tx<'_>) -> Option<Finding> {
+    let inputs = tx.inputs().len();
+    if inputs < INPUTS_MIN || tx.outputs().len() > OUTPUTS_MAX + 1 {
+        return None;
+    }
+    let outputs = tx.outputs().filter(|output| output.script_type() != Some(ScriptType::OpReturn));
+    let outputs: Vec<u64> = outputs.map(shape::sat).collect();
+    if outputs.is_empty() || outputs.len() > OUTPUTS_MAX {
+        return None;
+    }
+    let mut addresses: Vec<_> = tx.inputs().map(|input| input.address_index()).collect();
+    addresses.sort_unstable();
+    addresses.dedup();
+    let percent = if outputs.len() == 1 { 85 } else { 60 };
+    Some(
+        Finding::new(Kind::Consolidation, "consolidation", RULE, Confidence::from_percent(percent))
+            .feature("inputs", inputs)
+            .feature("inputs_min", INPUTS_MIN)
+            .feature("outputs", outputs.len())
+            .feature("input_addresses", addresses.len()),
+    )
+}

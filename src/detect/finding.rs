@@ -1,0 +1,292 @@
+//! What a detector says of a transaction.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use bitcoin::{Amount, Txid};
+use serde::{Serialize, Serializer};
+
+/// What kind of transaction it is said to be.
+///
+/// # Examples
+///
+/// ```
+/// use fundtrace::detect::Kind;
+/// assert_eq!("coinjoin".parse::<Kind>().unwrap(), Kind::Coinjoin);
+/// assert_eq!(Kind::FanOut.as_str(), "fan_out");
+/// assert!("coin".parse::<Kind>().unwrap_err().is_spec());
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Kind {
+    /// Several owners make one transaction so that nobody can tell whose outputs are whose.
+    Coinjoin,
+    /// One owner cuts coins to the size of a mix.
+    Premix,
+    /// A payment to a protocol that pays on another chain, or such a protocol's own payment.
+    Swap,
+    /// Payer and payee both bring inputs, perhaps.
+    Payjoin,
+    /// One payer pays many.
+    Batch,
+    /// Many coins become one or two.
+    Consolidation,
+    /// One coin becomes many of nearly one round size.
+    FanOut,
+    /// A coin of worth moves after years.
+    Dormant,
+    /// Outputs of next to nothing, to people who did not ask.
+    Dust,
+    /// Several payments a little below a round amount.
+    Structuring,
+}
+
+impl Kind {
+    /// Every one, in the order of their declaration.
+    pub const ALL: [Self; 10] = [
+        Self::Coinjoin,
+        Self::Premix,
+        Self::Swap,
+        Self::Payjoin,
+        Self::Batch,
+        Self::Consolidation,
+        Self::FanOut,
+        Self::Dormant,
+        Self::Dust,
+        Self::Structuring,
+    ];
+
+    /// Returns the name, in snake case.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Coinjoin => "coinjoin",
+            Self::Premix => "premix",
+            Self::Swap => "swap",
+            Self::Payjoin => "payjoin",
+            Self::Batch => "batch",
+            Self::Consolidation => "consolidation",
+            Self::FanOut => "fan_out",
+            Self::Dormant => "dormant",
+            Self::Dust => "dust",
+            Self::Structuring => "structuring",
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl std::str::FromStr for Kind {
+    type Err = crate::Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text).ok_or_else(|| {
+            let known = Self::ALL.map(Self::as_str).join(", ");
+            crate::error::SpecError::Unknown { what: "kind of finding", given: text.to_owned(), known }.into()
+        })
+    }
+}
+
+/// Whether a rule holds of a transaction.
+///
+/// # Examples
+///
+/// ```
+/// assert_eq!(fundtrace::detect::Verdict::Undecided.as_str(), "undecided");
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Verdict {
+    /// It holds.
+    Yes,
+    /// It looked as if it did and does not: a veto.
+    No,
+    /// What is known of the transaction, or the budget, does not suffice.
+    Undecided,
+}
+
+impl Verdict {
+    /// Returns the name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Yes => "yes",
+            Self::No => "no",
+            Self::Undecided => "undecided",
+        }
+    }
+}
+
+/// How sure a rule is of what it says, in parts of a million: a grade of the rule's author, no measured probability.
+///
+/// # Examples
+///
+/// ```
+/// use fundtrace::detect::Confidence;
+/// assert_eq!(Confidence::from_percent(90).to_ppm(), 900_000);
+/// assert!(Confidence::from_ppm(2_000_000) == Confidence::from_percent(100));
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize)]
+#[serde(transparent)]
+pub struct Confidence(u32);
+
+impl Confidence {
+    /// Makes a confidence from parts of a million; more than a million counts as a million.
+    pub const fn from_ppm(ppm: u32) -> Self {
+        Self(if ppm > 1_000_000 { 1_000_000 } else { ppm })
+    }
+
+    /// Makes a confidence from per cent; more than a hundred counts as a hundred.
+    pub const fn from_percent(percent: u32) -> Self {
+        Self(if percent > 100 { 1_000_000 } else { percent * 10_000 })
+    }
+
+    /// Returns the parts of a million.
+    pub const fn to_ppm(self) -> u32 {
+        self.0
+    }
+}
+
+/// One thing that a rule looked at.
+///
+/// # Examples
+///
+/// ```
+/// use fundtrace::detect::Feature;
+/// assert_eq!(serde_json::to_string(&Feature::Count(5))?, "5");
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Feature {
+    /// A number of things, a height, or a share in parts of a million where the name ends in `_ppm`.
+    Count(u64),
+    /// Whether something is so.
+    Flag(bool),
+    /// Money; the name ends in `_sat`.
+    Value(Amount),
+    /// Several amounts of money; the name ends in `_sat`.
+    Values(Vec<Amount>),
+    /// A whole number that 64 bits may not hold, such as another chain's amounts. Written as a string of digits.
+    Large(u128),
+    /// A word or a text that was found.
+    Text(String),
+    /// Transactions.
+    Txs(Vec<Txid>),
+}
+
+impl Serialize for Feature {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Count(count) => to.serialize_u64(*count),
+            Self::Flag(flag) => to.serialize_bool(*flag),
+            Self::Value(value) => to.serialize_u64(value.to_sat()),
+            Self::Values(values) => to.collect_seq(values.iter().map(|value| value.to_sat())),
+            Self::Large(number) => to.collect_str(number),
+            Self::Text(text) => to.serialize_str(text),
+            Self::Txs(txids) => to.collect_seq(txids),
+        }
+    }
+}
+
+impl From<u32> for Feature {
+    fn from(count: u32) -> Self {
+        Self::Count(count.into())
+    }
+}
+
+impl From<usize> for Feature {
+    fn from(count: usize) -> Self {
+        Self::Count(crate::id::number(count))
+    }
+}
+
+impl From<bool> for Feature {
+    fn from(flag: bool) -> Self {
+        Self::Flag(flag)
+    }
+}
+
+impl From<&str> for Feature {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+/// What a rule says of one transaction: an inference, never a fact of the chain.
+///
+/// It rests on that transaction alone, unless its feature `rests_on` names others.
+///
+/// # Examples
+///
+/// See [`detect`](crate::detect).
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[non_exhaustive]
+pub struct Finding {
+    /// What kind of transaction it is said to be.
+    pub kind: Kind,
+    /// The protocol, where the kind has several: `whirlpool`, `thorchain` and so on; otherwise the kind's name.
+    pub protocol: &'static str,
+    /// The rule and its version.
+    pub rule: &'static str,
+    /// Whether the rule holds.
+    pub verdict: Verdict,
+    /// How sure the rule is when it says yes or no; of an undecided one, how sure it would be.
+    pub confidence: Confidence,
+    /// What it looked at, and against which thresholds, by name.
+    pub features: BTreeMap<&'static str, Feature>,
+}
+
+impl Finding {
+    pub(crate) fn new(kind: Kind, protocol: &'static str, rule: &'static str, confidence: Confidence) -> Self {
+        Self { kind, protocol, rule, verdict: Verdict::Yes, confidence, features: BTreeMap::new() }
+    }
+
+    pub(crate) fn verdict(mut self, verdict: Verdict) -> Self {
+        self.verdict = verdict;
+        self
+    }
+
+    pub(crate) fn feature(mut self, name: &'static str, feature: impl Into<Feature>) -> Self {
+        self.features.insert(name, feature.into());
+        self
+    }
+
+    pub(crate) fn sat(self, name: &'static str, sat: u64) -> Self {
+        self.feature(name, Feature::Value(Amount::from_sat(sat)))
+    }
+
+    pub(crate) fn participants(self, participants: usize) -> Self {
+        self.feature("participants", participants)
+    }
+
+    pub(crate) fn denominations(self, sat: impl IntoIterator<Item = u64>) -> Self {
+        let values = sat.into_iter().map(Amount::from_sat).collect();
+        self.feature("denominations_sat", Feature::Values(values))
+    }
+
+    /// True when the rule holds.
+    pub fn is_yes(&self) -> bool {
+        self.verdict == Verdict::Yes
+    }
+
+    /// Returns how many take part, where the rule estimates it.
+    pub fn participants_estimated(&self) -> Option<u64> {
+        match self.features.get("participants") {
+            Some(Feature::Count(count)) => Some(*count),
+            _ => None,
+        }
+    }
+
+    /// Returns the amounts that the outputs share, where the rule finds any; ascending.
+    pub fn denominations_found(&self) -> &[Amount] {
+        match self.features.get("denominations_sat") {
+            Some(Feature::Values(values)) => values,
+            _ => &[],
+        }
+    }
+}

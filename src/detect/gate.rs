@@ -1,0 +1,92 @@
+//! What a look at the columns rules out, before a detector is asked.
+//!
+//! Morally every kind that is wanted is asked about every transaction; nearly all answers are nothing, and a detector's first questions
+//! (how many inputs and outputs, any data, any two equal values) cost more through cursors than in the columns. Invariant: a kind that the
+//! gate rules out has no finding. It repeats conditions that stand in the detectors' files, each of them necessary there; the test that
+//! [`scan`](super::scan) says what [`all`](super::all) says watches over it.
+
+use std::ops::Range;
+
+use super::{Kind, Options};
+use crate::chain::{Hot, View};
+use crate::id::TxIndex;
+
+pub(crate) struct Gate<'c> {
+    hot: Hot<'c>,
+    kinds: Vec<Kind>,
+    /// Lists name transactions of any form.
+    is_listed: bool,
+    dormant_sat: u64,
+}
+
+/// The positions and numbers of a transaction's inputs and outputs.
+struct Look {
+    inputs: Range<usize>,
+    outputs: Range<usize>,
+}
+
+impl<'c> Gate<'c> {
+    pub(crate) fn of(view: View<'c>, options: &Options) -> Self {
+        Self {
+            hot: Hot::of(view),
+            kinds: options.kinds.iter().copied().collect(),
+            is_listed: !options.coinjoin.allow.is_empty() || !options.coinjoin.veto.is_empty(),
+            dormant_sat: options.dormant.value_min.to_sat(),
+        }
+    }
+
+    /// Hands over the kinds of which there may be a finding, in order.
+    pub(crate) fn ask(&self, tx: TxIndex, mut then: impl FnMut(Kind)) {
+        let look = Look { inputs: self.hot.inputs(tx), outputs: self.hot.outputs(tx) };
+        if look.inputs.len() == 1 && self.hot.prevout(look.inputs.start).is_none() {
+            return;
+        }
+        let has_data = look.outputs.clone().any(|output| self.hot.is_data(output));
+        for kind in &self.kinds {
+            if self.may_be(*kind, &look, has_data) {
+                then(*kind);
+            }
+        }
+    }
+
+    fn may_be(&self, kind: Kind, look: &Look, has_data: bool) -> bool {
+        let (inputs, outputs) = (look.inputs.len(), look.outputs.len());
+        match kind {
+            Kind::Coinjoin => self.is_listed || (inputs >= 2 && outputs >= 3 && self.has_equal(look)),
+            Kind::Premix => has_data && outputs >= 3,
+            Kind::Swap => has_data,
+            Kind::Payjoin => outputs == 2 && inputs >= 2 && self.least_output(look) >= self.least_input(look),
+            Kind::Batch => outputs >= 10 && inputs * 2 <= outputs,
+            Kind::Consolidation => inputs >= 10 && outputs <= 3,
+            Kind::FanOut => outputs >= 5 && inputs <= 2,
+            Kind::Dormant => self.input_values(look).fold(0, u64::saturating_add) >= self.dormant_sat,
+            Kind::Dust => outputs >= 5 && self.values(look).filter(|sat| *sat <= 1_000).count() >= 5,
+            Kind::Structuring => outputs >= 3 && self.values(look).filter(|sat| *sat >= 9_500_000).count() >= 3,
+        }
+    }
+
+    fn values(&self, look: &Look) -> impl Iterator<Item = u64> {
+        look.outputs.clone().map(|output| self.hot.value(output))
+    }
+
+    /// An unknown value reads as more than all money, so that it never rules out what looks for much.
+    fn input_values(&self, look: &Look) -> impl Iterator<Item = u64> {
+        look.inputs.clone().map(|input| self.hot.input_value(input))
+    }
+
+    fn least_output(&self, look: &Look) -> u64 {
+        self.values(look).min().unwrap_or(0)
+    }
+
+    fn least_input(&self, look: &Look) -> u64 {
+        self.input_values(look).min().unwrap_or(0)
+    }
+
+    /// Of many outputs the detector finds out itself.
+    fn has_equal(&self, look: &Look) -> bool {
+        const FEW: usize = 8;
+        let outputs = look.outputs.clone();
+        outputs.len() > FEW
+            || outputs.clone().any(|a| (a + 1..outputs.end).any(|b| self.hot.value(a) == self.hot.value(b)))
+    }
+}
