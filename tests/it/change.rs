@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use fundtrace::bitcoin::hashes::{Hash, sha256};
 use fundtrace::chain::OutputSet;
 use fundtrace::change::{
     self, AddressReuse, Change, ClusterMember, Context, Fingerprint, Fingerprints, Fresh, Hindsight, Legacy, Mask,
@@ -501,7 +502,9 @@ fn fresh_change_on_testnet3_is_the_references() {
     let expected = &answers["fresh_change"];
     assert_eq!(picks.len() as u64, crate::reference::number(expected, "count"));
     let names = picks.iter().map(|(_, output)| view.output(*output).outpoint().to_string());
-    assert_eq!(crate::reference::listing(names), expected["sha256"]);
+    // This listing stands in chain order, other than the sorted ones of the taint figures.
+    let listing = names.collect::<Vec<_>>().join("\n");
+    assert_eq!(sha256::Hash::hash(listing.as_bytes()).to_string(), expected["sha256"]);
 
     let mut root: Vec<usize> = (0..view.addresses()).collect();
     fn find(root: &[usize], mut at: usize) -> usize {

@@ -63,7 +63,7 @@ pub fn number(value: &Value, key: &str) -> u64 {
     value[key].as_u64().unwrap_or_else(|| panic!("no {key}"))
 }
 
-pub fn listing(lines: impl Iterator<Item = String>) -> String {
+fn listing(lines: impl Iterator<Item = String>) -> String {
     let mut lines: Vec<String> = lines.collect();
     lines.sort_unstable();
     sha256::Hash::hash(lines.join("\n").as_bytes()).to_string()
