@@ -18,9 +18,10 @@ const FAR: u16 = u16::MAX;
 /// Cells by output.
 #[derive(Debug)]
 pub(super) struct Cells {
-    /// `FAR - hops` where an output is tainted: greatest first, as the nearest seed counts.
+    /// `FAR - hops` where an output is tainted, else 0: greatest first, as the nearest seed counts.
     pub(super) near: Vec<AtomicU16>,
-    /// The marks; none where there is one source under poison, whose mark is 1.
+    /// The marks of what is tainted; none where there is one source under poison, whose mark is 1. Where an output is clean a mark means nothing: a clean
+    /// input is told by its small cell and does not wait for a word.
     pub(super) marks: Vec<AtomicU64>,
 }
 
@@ -46,23 +47,15 @@ impl Cells {
 
     /// How many outputs are held.
     pub(super) fn len(&self) -> usize {
-        if self.marks.is_empty() {
-            return self.near.iter().filter(|near| near.load(Relaxed) != 0).count();
-        }
-        self.marks.iter().filter(|mark| mark.load(Relaxed) != 0).count()
+        self.near.iter().filter(|near| near.load(Relaxed) != 0).count()
     }
 
     /// Calls `each` with what is held, in chain order.
-    pub(super) fn for_each(&mut self, mut each: impl FnMut(Held<u64>)) {
-        let mut tell = |at: usize, near: u16, mark| {
+    pub(super) fn for_each(&self, mut each: impl FnMut(Held<u64>)) {
+        let near = self.near.iter().map(|near| near.load(Relaxed)).enumerate();
+        for (at, near) in near.filter(|(_, near)| *near != 0) {
+            let mark = self.marks.get(at).map_or(1, |mark| mark.load(Relaxed));
             each(Held { output: OutputIndex::of(at), tx: TxIndex::default(), hops: u32::from(FAR - near), mark });
-        };
-        if self.marks.is_empty() {
-            let near = self.near.iter_mut().map(|near| *near.get_mut()).enumerate();
-            near.filter(|(_, near)| *near != 0).for_each(|(at, near)| tell(at, near, 1));
-        } else {
-            let marks = self.marks.iter_mut().map(|mark| *mark.get_mut()).enumerate();
-            marks.filter(|(_, mark)| *mark != 0).for_each(|(at, mark)| tell(at, *self.near[at].get_mut(), mark));
         }
     }
 }
@@ -128,19 +121,19 @@ impl<F: Word> Column for Marked<'_, F> {
 
     #[inline]
     fn look(&self, output: usize) -> u64 {
-        match self.cells.marks.get(output).map(|mark| mark.load(Relaxed)) {
+        match self.cells.near.get(output).map(|near| near.load(Relaxed)) {
             None | Some(0) => 0,
-            Some(mark) => mark ^ u64::from(self.cells.near[output].load(Relaxed)),
+            Some(_) => self.cells.marks[output].load(Relaxed),
         }
     }
 
     #[inline]
     fn take(&self, output: usize, taken: &mut (u64, u16)) {
-        let Some(cell) = self.cells.marks.get(output) else { return };
-        let mark = cell.load(Relaxed);
-        if mark != 0 {
-            taken.0 = F::join(taken.0, mark);
-            taken.1 = taken.1.max(self.cells.near[output].load(Relaxed));
+        let Some(cell) = self.cells.near.get(output) else { return };
+        let near = cell.load(Relaxed);
+        if near != 0 {
+            taken.0 = F::join(taken.0, self.cells.marks[output].load(Relaxed));
+            taken.1 = taken.1.max(near);
             cell.store(0, Relaxed);
         }
     }
@@ -168,16 +161,17 @@ impl<F: Word> Column for Marked<'_, F> {
         let cells = self.cells.marks[first..].iter().zip(&self.cells.near[first..]);
         for ((mark, cell), part) in cells.zip(&room.parts[..values.len()]) {
             mark.store(*part, Relaxed);
-            cell.store(near, Relaxed);
+            cell.store(if *part == 0 { 0 } else { near }, Relaxed);
         }
         (near > 0).then(|| (room.parts[values.len()], fee))
     }
 
     fn swap(&self, output: usize, (mark, near): (u64, u16)) -> (u64, u16) {
-        let old = (self.cells.marks[output].load(Relaxed), self.cells.near[output].load(Relaxed));
-        self.cells.marks[output].store(mark, Relaxed);
-        self.cells.near[output].store(near, Relaxed);
-        old
+        let (mark_cell, near_cell) = (&self.cells.marks[output], &self.cells.near[output]);
+        let old = (mark_cell.load(Relaxed), near_cell.load(Relaxed));
+        mark_cell.store(mark, Relaxed);
+        near_cell.store(near, Relaxed);
+        if old.1 == 0 { (0, 0) } else { old }
     }
 
     #[inline]
