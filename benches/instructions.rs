@@ -50,9 +50,9 @@ fn on_this_thread<T: Send>(f: impl FnOnce() -> T + Send) -> T {
 #[bench::fifo(args = (1, Rule::Fifo, Engine::Sparse), config = limit(23_000_000))]
 #[bench::ten_haircuts(args = (10, Rule::Haircut, Engine::Sparse), config = limit(403_000_000))]
 #[bench::fifo_dense(args = (1, Rule::Fifo, Engine::Dense), config = limit(24_500_000))]
-#[bench::poison_streamed(args = (1, Rule::Poison, Engine::Dense), config = limit(19_600_000))]
-#[bench::poisons_streamed(args = (10, Rule::Poison, Engine::Dense), config = limit(25_500_000))]
-#[bench::haircut_streamed(args = (1, Rule::Haircut, Engine::Dense), config = limit(29_500_000))]
+#[bench::poison_streamed(args = (1, Rule::Poison, Engine::Dense), config = limit(18_200_000))]
+#[bench::poisons_streamed(args = (10, Rule::Poison, Engine::Dense), config = limit(22_800_000))]
+#[bench::haircut_streamed(args = (1, Rule::Haircut, Engine::Dense), config = limit(28_800_000))]
 fn follow(case: Case) -> (Case, u64) {
     let Case { chain, seeds, rule, engine } = &case;
     let reach =
