@@ -155,7 +155,7 @@ fn a_booked_fee_may_come_back() {
     let most = |sat| Most::Sat(mini::sat(sat));
     assert_eq!(of(Fees::Coinbase, "cb:0"), (600, most(600)));
     assert_eq!(of(Fees::Drop, "cb:0"), (0, most(600)));
-    assert_eq!(of(Fees::Drop, "pay:0"), (0, most(400)));
+    assert_eq!(of(Fees::Drop, "pay:0"), (400, most(400)));
     assert_eq!(of(Fees::Drop, "soon:0"), (0, most(0)));
     // No more than fits.
     assert_eq!(of(Fees::Drop, "late:0"), (0, most(500)));
