@@ -28,7 +28,8 @@ mod watch;
 
 pub use backward::{OriginBalance, OriginEnd, OriginReason, Origins, backward};
 pub use balance::Balance;
-pub use bounds::{Bound, BoundLimits, Most, Place, bounds};
+pub(crate) use bounds::fees_are;
+pub use bounds::{Bound, BoundLimits, Gap, Most, Place, bounds};
 pub use connect::{ConnectLimit, ConnectLimits, Connection, Link, connect};
 pub use forward::forward;
 pub use graph::{Carry, Via};

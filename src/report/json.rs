@@ -21,7 +21,7 @@
 //! | `.ends[].tag` | of a `tagged` end the whole tag: label, category, source; otherwise `null` |
 //! | `spread[]` | for each end the least and the most that any rule run is known to put there, in all and by source |
 //! | `.by_policy` | what each rule puts there, ended or carried on; `null` where a stop cut that rule before it could be seen, and then `.cut` is `true` |
-//! | `bounds[]` | where they were asked for: the `place`, the `least_sat` and `most_sat` that any conserving rule can assign to it (`null` where nothing can be said), and the `sentence` that says so |
+//! | `bounds[]` | where they were asked for: the `place`, the `least_sat` and `most_sat` that any conserving rule can assign to it (`null` where nothing can be said), why there is no upper one (`void`: `unknown_spender`, `limit`), and the `sentence` that says so; they are of rules followed without limits, by the run's convention on fees |
 //! | `routes[]` | where they were asked for: the best routes `to` an output on the touched graph in each `order`, step by step; under poison where it was run |
 //! | `paths[]` | the evidence paths that were asked for, the widest first; how much of the taint they explain; and the limit that was hit |
 
@@ -72,6 +72,7 @@ struct BoundRow<'b> {
     place: &'b str,
     least_sat: Option<u64>,
     most_sat: Option<u64>,
+    void: Vec<&'static str>,
     sentence: String,
 }
 
@@ -81,7 +82,8 @@ fn bound_row(bound: &Bound) -> BoundRow<'_> {
         _ => None,
     };
     let sentence = bound.to_string();
-    BoundRow { place: &bound.name, least_sat: bound.least.map(Amount::to_sat), most_sat, sentence }
+    let void = bound.void.iter().map(|gap| gap.as_str()).collect();
+    BoundRow { place: &bound.name, least_sat: bound.least.map(Amount::to_sat), most_sat, void, sentence }
 }
 
 struct Document<'r, 't, 'c>(&'r Report<'t, 'c>);

@@ -10,7 +10,7 @@ use crate::chain::Counts;
 use crate::error::Error;
 use crate::id::OutputIndex;
 use crate::taint::Origin;
-use crate::trace::{Bound, Fees, Most, PathLimits, Paths, Reason, Trace};
+use crate::trace::{self, Bound, Fees, Gap, Most, PathLimits, Paths, Reason, Trace};
 
 /// How many ends are shown; the rest is counted.
 const ENDS_MAX: usize = 40;
@@ -52,7 +52,7 @@ pub fn write(report: &Report<'_, '_>, mut to: impl Write) -> Result<(), Error> {
     } else {
         end_table(traces, &ends, &mut to)?;
     }
-    bounds(report.bounds, &mut to)?;
+    bounds(report.bounds, traces, &mut to)?;
     routes_to(report, &mut to)?;
     for output in explain {
         evidence(&traces.iter().collect::<Vec<_>>(), *output, report.limits, &mut to)?;
@@ -93,13 +93,13 @@ fn routes_to(report: &Report<'_, '_>, to: &mut impl Write) -> Result<(), Error> 
     Ok(())
 }
 
-fn bounds(bounds: &[Bound], to: &mut impl Write) -> Result<(), Error> {
-    if bounds.is_empty() {
-        return Ok(());
-    }
+fn bounds(bounds: &[Bound], traces: &[Trace<'_>], to: &mut impl Write) -> Result<(), Error> {
+    let Some(first) = bounds.first() else { return Ok(()) };
     writeln!(
         to,
-        "\nBounds under every rule that conserves value transaction by transaction, on these transactions, seeds and ends"
+        "\nBounds under every rule that conserves value transaction by transaction, on these transactions, seeds and ends,\n\
+         followed without limits and with fees {}",
+        trace::fees_are(first.fees)
     )?;
     let mut table = table(&["place", "at least (sat)", "at most (sat)"]);
     for bound in bounds {
@@ -113,8 +113,13 @@ fn bounds(bounds: &[Bound], to: &mut impl Write) -> Result<(), Error> {
         table.add_row([Cell::new(visible(&bound.name)), right(least), right(most)]);
     }
     writeln!(to, "{table}")?;
-    if bounds.iter().any(|bound| bound.most == Most::Void) {
-        writeln!(to, "  Void: the spenders of some earlier ends are unknown, and value may come from there.")?;
+    for gap in [Gap::UnknownSpender, Gap::Limit] {
+        if bounds.iter().any(|bound| bound.void.contains(&gap)) {
+            writeln!(to, "  Void: {}, and value may come from there.", gap.because())?;
+        }
+    }
+    if traces.iter().flat_map(Trace::ends).any(|end| end.reason.is_limit()) {
+        writeln!(to, "  A rule that a limit cut, further up, may hold less than the least here.")?;
     }
     if bounds.iter().any(|bound| bound.least.is_none() || bound.most == Most::GaveUp) {
         writeln!(to, "  Not found: a limit on the work was reached first.")?;

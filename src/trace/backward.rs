@@ -5,8 +5,10 @@
 //!
 //! - **FIFO, LIFO, poison**: exactly what forward does, seen from the other end. What forward takes from `s` to `x` is what backward brings from `x` to `s`, to the
 //!   satoshi.
-//! - **Haircut**: what is wanted of a transaction is taken from its inputs in proportion to their values, by largest remainder. Less than a satoshi an input and transaction
-//!   off the real-valued share; over a run, less than the number of inputs rounded on the way. Forward rounds elsewhere, so the two do not agree to the satoshi.
+//! - **Haircut**: what is wanted of a transaction is taken from its inputs in proportion to their values, by largest remainder. With one label that is less than
+//!   a satoshi an input and transaction off the real-valued share; over a run, less than the number of inputs rounded on the way. With several labels the shares are drawn
+//!   (as forward draws them): every label still adds up exactly, but its part of an input has no proven bound; within two satoshis is what was
+//!   measured. Forward rounds elsewhere, so the two do not agree to the satoshi.
 //! - **Seniority, juniority, TIHO**: no inverse, because forward looks at what is tainted. The same words on the turned transaction are another rule, and its name begins
 //!   with `reverse_`.
 

@@ -4,6 +4,9 @@
 //! holds more than its value. That is a flow: the seeds are where it comes from, outputs are its pipes, and ends, dropped fees, what was burned, displaced
 //! or cut off are where it goes. So the greatest flow into a place is the most that any rule can put there, and what cannot flow anywhere else is the
 //! least.
+//!
+//! Limits of the analyst's (hops, least amount, height, budget) are no part of this: they look at a rule's own amounts and hops, so rules under one limit end
+//! at different outputs. The bounds are of rules that are followed without them.
 
 mod flow;
 
@@ -11,8 +14,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 
 use bitcoin::Amount;
+use bitcoin::constants::COINBASE_MATURITY;
 
-use super::{Reason, Trace};
+use super::{Fees, Reason, Trace};
 use crate::error::{Error, SpecError};
 use crate::id::{self, OutputIndex, TxIndex};
 use flow::{Network, SINK, SOURCE};
@@ -55,7 +59,7 @@ impl Place {
 pub struct BoundLimits {
     /// The most outputs and fees that the touched part may have.
     pub edges_max: u64,
-    /// How many looks at an edge one bound may take; ten thousand million are about half a minute.
+    /// How many looks at an edge the two flows of one place may take together; ten thousand million are about half a minute.
     pub work_max: u64,
 }
 
@@ -75,10 +79,46 @@ impl Default for BoundLimits {
 pub enum Most {
     /// So much.
     Sat(Amount),
-    /// Nothing can be said: the trace has ends whose spender is unknown, in blocks no later than the place, and their value may come to it.
+    /// Nothing can be said: the trace has ends that are not the value's last, in blocks no later than the place, and their value may come to it;
+    /// [`Bound::void`] says which.
     Void,
     /// A limit was reached first.
     GaveUp,
+}
+
+/// Where value may come to a place from, that the trace does not follow: a reason for no upper bound.
+///
+/// # Examples
+///
+/// ```
+/// use fundtrace::trace::Gap;
+/// assert_eq!(Gap::Limit.as_str(), "limit");
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[non_exhaustive]
+pub enum Gap {
+    /// Ends whose spender is unknown, or has inputs of unknown value.
+    UnknownSpender,
+    /// Ends where a limit of the analyst's cut the trace.
+    Limit,
+}
+
+impl Gap {
+    /// Returns the name, in snake case.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::UnknownSpender => "unknown_spender",
+            Self::Limit => "limit",
+        }
+    }
+
+    /// Says it in a sentence's "because".
+    pub(crate) fn because(self) -> &'static str {
+        match self {
+            Self::UnknownSpender => "the spenders of some earlier ends are unknown",
+            Self::Limit => "a limit cut the trace at some earlier ends",
+        }
+    }
 }
 
 /// What every conserving rule assigns to a place.
@@ -98,13 +138,20 @@ pub struct Bound {
     pub least: Option<Amount>,
     /// At most so much.
     pub most: Most,
+    /// Why there is no upper bound, where it is void; else empty.
+    pub void: Vec<Gap>,
+    /// What becomes of fees, by the trace's convention. Those that are booked where they are paid may come back through their block's coinbase all the
+    /// same; where blocks and heights allow it, `most` has them in it.
+    pub fees: Fees,
 }
 
 impl fmt::Display for Bound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "under every rule that conserves value transaction by transaction, on these transactions, seeds and ends, "
+            "under every rule that conserves value transaction by transaction, on these transactions, seeds and ends, \
+             followed without limits and with fees {}, ",
+            fees_are(self.fees)
         )?;
         match self.least {
             Some(least) => write!(f, "at least {} sat", least.to_sat())?,
@@ -112,17 +159,31 @@ impl fmt::Display for Bound {
         }
         match self.most {
             Most::Sat(most) => write!(f, " and at most {} sat", most.to_sat())?,
-            Most::Void => write!(f, " (and no upper bound, because the spenders of some earlier ends are unknown)")?,
+            Most::Void => {
+                let because: Vec<_> = self.void.iter().map(|gap| gap.because()).collect();
+                write!(f, " (and no upper bound, because {})", because.join(" and "))?;
+            }
             Most::GaveUp => write!(f, " and at most an amount that was not found within the limits")?,
         }
         write!(f, " is assigned to {}", self.name)
     }
 }
 
+/// What becomes of fees, in a sentence.
+pub(crate) fn fees_are(fees: Fees) -> &'static str {
+    match fees {
+        Fees::Drop => "booked where they are paid",
+        Fees::Coinbase => "followed into coinbases",
+    }
+}
+
 /// Finds for every place the least and the most that any conserving rule can assign to it: hold there, or carry through it.
 ///
-/// The trace must be under poison, which touches all that any rule can touch; its stops are where value ends. A stop that looks at amounts looks at
-/// poison's, and then the bounds hold for rules that end at the same outputs.
+/// The trace must be under poison, which touches all that any rule can touch; its stops are where value ends, and should look at outputs alone, as tags do. A
+/// limit looks at a rule's own amounts or hops, so a rule that is cut by one may hold less than `least`. Where a limit cut the trace itself, value may come
+/// from beyond it, and `most` is void as it is where a spender is unknown.
+///
+/// Fees are the trace's convention: a bound under [`Fees::Coinbase`] does not speak of rules under [`Fees::Drop`].
 ///
 /// # Errors
 ///
@@ -164,25 +225,25 @@ pub fn bounds(trace: &Trace<'_>, places: &[Place], limits: BoundLimits) -> Resul
     let touched = Touched::of(trace);
     let all: u64 = trace.seeds.iter().map(|seed| seed.value.to_sat()).sum();
     let find = |place: &Place| {
-        let open = is_open(trace, place);
+        let void = gaps(trace, place);
+        let mut work = limits.work_max;
         let small = id::number(touched.pipes.len()) <= limits.edges_max;
-        let flow = |asked: Asked| {
-            small.then(|| touched.network(place, asked).greatest(&mut limits.work_max.clone())).flatten()
-        };
+        let mut flow = |asked: Asked| small.then(|| touched.network(trace, place, asked).greatest(&mut work)).flatten();
         let least = flow(Asked::Elsewhere).map(|elsewhere| Amount::from_sat(all.saturating_sub(elsewhere)));
-        let most = match open {
-            true => Most::Void,
-            false => flow(Asked::Place).map_or(Most::GaveUp, |most| Most::Sat(Amount::from_sat(most))),
+        let most = match void.is_empty() {
+            false => Most::Void,
+            true => flow(Asked::Place)
+                .map_or(Most::GaveUp, |most| Most::Sat(Amount::from_sat(most.min(room(trace, place))))),
         };
-        Bound { name: place.name.clone(), least, most }
+        Bound { name: place.name.clone(), least, most, void, fees: trace.options.fees }
     };
     Ok(places.iter().map(find).collect())
 }
 
-/// True when value may come to the place through transactions that are not here: from an end whose spender is unknown, or
-/// has inputs of unknown value. What is spent is spent in the
-/// same block or a later one, so an end in a later block than all of the place cannot be where value comes from, nor can an output beside it.
-fn is_open(trace: &Trace<'_>, place: &Place) -> bool {
+/// Finds where value may come to the place from through transactions that are not here: from an end whose spender is unknown or has inputs of unknown
+/// value, or where a limit cut. What is spent is spent in the same block or a later one, so an end in a later block than all of the place cannot be
+/// where value comes from, nor can an output beside it.
+fn gaps(trace: &Trace<'_>, place: &Place) -> Vec<Gap> {
     let view = trace.view;
     let height = |output: OutputIndex| view.output(output).tx().height();
     let txs: BTreeSet<TxIndex> = place.outputs.iter().map(|output| view.output(*output).tx().index()).collect();
@@ -190,9 +251,36 @@ fn is_open(trace: &Trace<'_>, place: &Place) -> bool {
     let last = known.and_then(|heights| heights.into_iter().max());
     let beside = |end: OutputIndex| txs.len() == 1 && txs.contains(&view.output(end).tx().index());
     let before = |end: OutputIndex| last.zip(height(end)).is_none_or(|(last, height)| height <= last);
-    let gap = |reason: &Reason| matches!(reason, Reason::UnknownSpender | Reason::UnknownPrevout);
-    let mut open = trace.ends.iter().filter(|end| gap(&end.reason)).map(|end| end.output);
-    open.any(|end| !beside(end) && before(end))
+    let mut found = BTreeSet::new();
+    for end in &trace.ends {
+        let gap = match &end.reason {
+            Reason::UnknownSpender | Reason::UnknownPrevout => Gap::UnknownSpender,
+            reason if reason.is_limit() => Gap::Limit,
+            _ => continue,
+        };
+        if !beside(end.output) && before(end.output) {
+            found.insert(gap);
+        }
+    }
+    found.into_iter().collect()
+}
+
+/// How much fits into a place.
+fn room(trace: &Trace<'_>, place: &Place) -> u64 {
+    let value = |output: &OutputIndex| trace.view.output(*output).value().map_or(u64::MAX, Amount::to_sat);
+    place.outputs.iter().map(value).fold(0, u64::saturating_add)
+}
+
+/// True when a fee that is booked at a transaction may be in the place all the same: in its block's coinbase, or in what comes of that once it may be spent.
+fn may_return(trace: &Trace<'_>, paid: TxIndex, place: &Place) -> bool {
+    let paid = trace.view.tx(paid).height();
+    place.outputs.iter().any(|output| {
+        let tx = trace.view.output(*output).tx();
+        let heights = paid.zip(tx.height()).map(|(paid, here)| (paid.to_u32(), here.to_u32()));
+        heights.is_none_or(|(paid, here)| {
+            here >= paid.saturating_add(COINBASE_MATURITY) || (here == paid && tx.is_coinbase())
+        })
+    })
 }
 
 impl Trace<'_> {
@@ -217,8 +305,10 @@ impl Trace<'_> {
 enum To {
     Tx(u32),
     End,
-    /// Where no place is: fees, burned, displaced.
+    /// Where no place is: burned, displaced.
     Lost,
+    /// A fee of this transaction that was not followed.
+    Fee(TxIndex),
 }
 
 /// Which way the flow is asked for.
@@ -259,7 +349,7 @@ impl Touched {
             pipes.push((from(touch.output), to, Some(touch.output), value(touch.output)));
         }
         for fee in &trace.fees {
-            let to = fee.coinbase.map_or(To::Lost, |coinbase| To::Tx(node_of[&coinbase]));
+            let to = fee.coinbase.map_or(To::Fee(fee.tx), |coinbase| To::Tx(node_of[&coinbase]));
             pipes.push((node_of[&fee.tx], to, None, fee.amount.to_sat()));
         }
         for burned in &trace.burned {
@@ -281,7 +371,7 @@ impl Touched {
     }
 
     /// The network in which flow goes into the place, or everywhere else; what comes to the place goes no further.
-    fn network(&self, place: &Place, asked: Asked) -> Network {
+    fn network(&self, trace: &Trace<'_>, place: &Place, asked: Asked) -> Network {
         let mut network = Network::new(self.nodes);
         for (from, to, output, capacity) in &self.pipes {
             let here = output.is_some_and(|output| place.outputs.contains(&output));
@@ -289,8 +379,9 @@ impl Touched {
                 _ if here && asked == Asked::Place => network.arc(*from, SINK, *capacity),
                 _ if here => {}
                 To::Tx(to) => network.arc(*from, *to, *capacity),
-                To::End | To::Lost if asked == Asked::Elsewhere => network.arc(*from, SINK, *capacity),
-                To::End | To::Lost => {}
+                _ if asked == Asked::Elsewhere => network.arc(*from, SINK, *capacity),
+                To::Fee(paid) if may_return(trace, *paid, place) => network.arc(*from, SINK, *capacity),
+                To::End | To::Lost | To::Fee(_) => {}
             }
         }
         network.freeze();

@@ -34,9 +34,9 @@ use fundtrace::taint::{
 use fundtrace::trace::route::{Order, Route, RouteOptions, RouteStep, Routes, Share, Width};
 use fundtrace::trace::stop::{AsOf, Below, Budget, Hops, Never, Or, Stop, Tagged, When};
 use fundtrace::trace::{
-    Balance, Burned, Carry, CoinbaseOrder, ConnectLimit, ConnectLimits, Connection, Displaced, End, FeeTaint, Fees,
-    Lead, Leads, Link, Missing, Options, Overlap, Path, PathLimit, PathLimits, PathStep, Paths, Policy, Reason, Seed,
-    Seeded, Touch, Trace, Via, Visit,
+    Balance, Bound, BoundLimits, Burned, Carry, CoinbaseOrder, ConnectLimit, ConnectLimits, Connection, Displaced, End,
+    FeeTaint, Fees, Gap, Lead, Leads, Link, Missing, Most, Options, Overlap, Path, PathLimit, PathLimits, PathStep,
+    Paths, Policy, Reason, Seed, Seeded, Touch, Trace, Via, Visit,
 };
 use fundtrace::truth::{
     Account, Entity, EntityKind, Exit, Handover, Kind, OutputTruth, Role, Row, Stolen, Theft, Truth, TxTruth,
@@ -88,6 +88,7 @@ fn public_types_are_debug_send_and_sync() {
     plain::<(Options, Overlap, Path, PathLimit, PathLimits, PathStep, Paths, Policy, Reason, Seed)>();
     plain::<(Seeded, Touch, Trace<'_>, Via, Visit<'_>)>();
     plain::<(ConnectLimit, ConnectLimits, Connection, Link)>();
+    plain::<(Bound, BoundLimits, Gap, Most, fundtrace::trace::Place)>();
     plain::<(Order, Route, RouteOptions, RouteStep, Routes, Share, Width)>();
     plain::<(Case, Place, ResolvedSeed, Rule, SeedEntry, SeedSpec, TagEntry)>();
     plain::<(EntityIndex, TheftIndex, Truth, Row, Entity, EntityKind, Account, Theft, TxTruth, OutputTruth, Exit)>();

@@ -136,6 +136,28 @@ fn origins_by_hand() {
     assert_eq!(origins("pay @7: loot:0=5 -> 4\nlast @8: pay:0 -> 4", "last:0", &Fifo), ["4 unknown_prevout"]);
 }
 
+/// With several labels haircut draws: an input's part of a label may be more than a satoshi from its share, and every label still adds up.
+#[test]
+fn haircut_of_several_labels_is_drawn() {
+    let chain = Mini::new("pay @5: a:0=1 b:0=26 c:0=1 -> 6 4 5 6 7").chain();
+    let view = chain.view();
+    let wanted = ["pay:0=a", "pay:1=b", "pay:2=c", "pay:3=d"].map(|text| mini::seed(view, text));
+    let found = trace::backward(view, &wanted, &Haircut, &stop::never(), &trace::Options::default());
+    let large = view.output_at(mini::outpoint("b:0")).unwrap().index();
+    let parts = &found.ends().iter().find(|end| end.output == Some(large)).unwrap().by_source;
+    // The fourth label wants 6 of 28, and 26 of those are here: 5.57 satoshis.
+    let exact = |wanted: u64| wanted * 26 * 1000 / 28;
+    for ((_, amount), wanted) in parts.iter().zip([6, 4, 5, 6]) {
+        let off = (amount.to_sat() * 1000).abs_diff(exact(wanted));
+        assert!(off < 2000, "{off}");
+    }
+    assert!(found.balances().iter().all(|balance| balance.adds_up()));
+    // With one label the claim of a satoshi stands.
+    let one = trace::backward(view, &wanted[3..], &Haircut, &stop::never(), &trace::Options::default());
+    let given = one.touch(large).unwrap().amount.to_sat() * 1000;
+    assert!(given.abs_diff(exact(6)) < 1000);
+}
+
 /// The fee holds satoshis of both inputs; which of them the first coinbase output gets depends on their order in it.
 #[test]
 fn a_fee_is_walked_back_in_its_own_order() {

@@ -1,9 +1,9 @@
 //! Bounds: every conserving rule's answer lies within them.
 
-use fundtrace::bitcoin::Amount;
+use fundtrace::bitcoin::{Amount, Network};
 use fundtrace::spec::Rule;
 use fundtrace::taint::{Fifo, Poison};
-use fundtrace::trace::{self, Bound, BoundLimits, Most, Place, Trace, stop};
+use fundtrace::trace::{self, Bound, BoundLimits, Fees, Gap, Most, Options, Place, Trace, stop};
 use proptest::prelude::*;
 
 use crate::mini::{self, Mini};
@@ -110,13 +110,79 @@ fn what_is_refused_and_what_is_void() {
     assert_eq!(trace::bounds(&poison, &place(), limits).unwrap()[0].least, None);
 }
 
+/// A mix after two hops: with any limit before it, nobody knows what more comes to it.
+#[test]
+fn what_a_limit_cut_may_come_to_the_place() {
+    let chain =
+        Mini::new("split @5: loot:0=1000 other:0=9000 -> 5000 5000\njoin @6: split:0 split:1 -> 10000!unspent").chain();
+    let (view, seeds) = (chain.view(), [mini::seed(chain.view(), "loot:0")]);
+    let place = |name: &str| [Place::new(name, [view.output_at(mini::outpoint(name)).unwrap().index()])];
+    let under = |stop: &dyn stop::Stop, name: &str| {
+        let poison = trace::forward(view, &seeds, &Poison, stop, &Options::default());
+        trace::bounds(&poison, &place(name), BoundLimits::default()).unwrap().remove(0)
+    };
+    let whole = under(&stop::never(), "join:0");
+    assert_eq!((whole.least, whole.most, whole.void), (Some(mini::sat(1000)), Most::Sat(mini::sat(1000)), vec![]));
+    let limits: [&dyn stop::Stop; 3] = [&stop::hops(1), &stop::below(mini::sat(6000)), &stop::budget(1)];
+    for limit in limits {
+        let cut = under(limit, "join:0");
+        assert_eq!((cut.least, cut.most), (Some(mini::sat(0)), Most::Void), "{}", limit.describe());
+        assert_eq!(cut.void, [Gap::Limit]);
+        assert!(cut.to_string().contains("because a limit cut the trace at some earlier ends"), "{cut}");
+    }
+    // What stands beside the place was cut too, and cannot come to it.
+    assert_eq!(under(&stop::hops(1), "split:0").most, Most::Sat(mini::sat(1000)));
+}
+
+/// A fee of 600 that is only booked may be in the coinbase all the same, and a hundred blocks later anywhere.
+#[test]
+fn a_booked_fee_may_come_back() {
+    let rows = "cb @5: coinbase -> 5000000600!unspent\npay @5: loot:0=1000 -> 400!unspent\n\
+                soon @104: some:0=500 -> 500!unspent\nlate @105: more:0=500 -> 500!unspent";
+    let chain = Mini::new(rows).network(Network::Regtest).chain();
+    let (view, seeds) = (chain.view(), [mini::seed(chain.view(), "loot:0")]);
+    let of = |fees: Fees, name: &str| {
+        let poison = trace::forward(view, &seeds, &Poison, &stop::never(), &Options::default().fees(fees));
+        let place = Place::new(name, [view.output_at(mini::outpoint(name)).unwrap().index()]);
+        let bound = trace::bounds(&poison, &[place], BoundLimits::default()).unwrap().remove(0);
+        let said = match fees {
+            Fees::Coinbase => "with fees followed into coinbases",
+            _ => "with fees booked where they are paid",
+        };
+        assert!(bound.fees == fees && bound.to_string().contains(said), "{bound}");
+        (bound.least.unwrap().to_sat(), bound.most)
+    };
+    let most = |sat| Most::Sat(mini::sat(sat));
+    assert_eq!(of(Fees::Coinbase, "cb:0"), (600, most(600)));
+    assert_eq!(of(Fees::Drop, "cb:0"), (0, most(600)));
+    assert_eq!(of(Fees::Drop, "pay:0"), (400, most(400)));
+    assert_eq!(of(Fees::Drop, "soon:0"), (0, most(0)));
+    // No more than fits.
+    assert_eq!(of(Fees::Drop, "late:0"), (0, most(500)));
+}
+
+/// The two flows of a place share one budget.
+#[test]
+fn the_work_is_that_of_the_whole_bound() {
+    let chain = Mini::new("pay @7: loot:0=5 other:0=3 -> 4!unspent 3!unspent").chain();
+    let poison = mini::follow(chain.view(), &["loot:0"], &Poison);
+    let place = [Place::new("pay:1", [chain.view().output_at(mini::outpoint("pay:1")).unwrap().index()])];
+    let with = |work: u64| {
+        let mut limits = BoundLimits::default();
+        limits.work_max = work;
+        trace::bounds(&poison, &place, limits).unwrap().remove(0)
+    };
+    let first = (0..1000).find(|work| with(*work).least.is_some()).unwrap();
+    assert_eq!(with(first).most, Most::GaveUp);
+    assert_eq!(with(2 * first).most, Most::Sat(mini::sat(3)));
+}
+
 /// Every theft of a simulated world, stopped at the services that an analyst would have tagged.
 #[cfg(feature = "simulate")]
 #[test]
 fn simulated_thefts_lie_within() {
     use fundtrace::eval::Attribution;
     use fundtrace::simulate::WorldSpec;
-    use fundtrace::trace::Options;
 
     let (chain, truth) = crate::worlds::known(WorldSpec::new(20_000), 3);
     let view = chain.view();

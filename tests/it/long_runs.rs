@@ -54,6 +54,38 @@ fn bounds_and_routes_of_the_seized_output() {
     assert!(table.contains("Bounds under every rule") && table.contains("Routes to 943f2d57"));
 }
 
+/// A limit cuts each rule elsewhere: the bounds are of runs without.
+#[test]
+fn bounds_are_of_runs_without_limits() {
+    let ask = ["trace", &colonial(), "--seed", SEED, "--bounds", "--explain", SEIZED];
+    let whole = json(&ask);
+    for limit in [["--max-hops", "1"], ["--min-sat", "7000000000"], ["--max-transactions", "1"]] {
+        let cut = json(&[&ask[..], &limit].concat());
+        assert_ne!(cut["runs"], whole["runs"], "{limit:?}");
+        assert_eq!(cut["bounds"], whole["bounds"], "{limit:?}");
+        let table = String::from_utf8(fundtrace(&[&ask[..], &limit].concat()).stdout).unwrap();
+        assert!(table.contains("A rule that a limit cut, further up, may hold less"), "{table}");
+    }
+    assert!(whole["bounds"][0]["sentence"].as_str().unwrap().contains("followed without limits"));
+}
+
+#[test]
+fn what_the_format_cannot_show_is_refused() {
+    let refused = |args: &[&str], why: &str| {
+        let output = fundtrace(&[&["trace", &colonial(), "--seed", SEED], args].concat());
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0), "{args:?}");
+        assert!(String::from_utf8(output.stderr).unwrap().contains(why), "{args:?}");
+    };
+    refused(&["--bounds"], "no output is named with --explain");
+    for format in ["csv", "csv-edges", "dot", "graphml"] {
+        refused(
+            &["--bounds", "--explain", SEIZED, "--format", format],
+            "--bounds goes with the formats table and json",
+        );
+        refused(&["--paths-to", SEIZED, "--format", format], "--paths-to goes with the formats table and json");
+    }
+}
+
 /// Backward from the seized output: under FIFO what forward takes there from the seed is what comes from it.
 #[test]
 fn backward_from_the_seized_output() {

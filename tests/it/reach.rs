@@ -124,6 +124,38 @@ fn a_long_way_is_told_by_every_engine() {
     }
 }
 
+/// The last of many ends is found as soon as the first.
+#[test]
+fn an_end_is_found_without_walking_to_it() {
+    const ENDS: u32 = 50_000;
+    let out = TxOut { value: Amount::from_sat(1), script_pubkey: ScriptBuf::new() };
+    let loot = OutPoint::new(Txid::from_byte_array([1; 32]), 0);
+    let value = Amount::from_sat(u64::from(ENDS));
+    let input = NewInput::new(loot).prevout(TxOut { value, script_pubkey: ScriptBuf::new() });
+    let outputs = (0..ENDS).map(|_| out.clone()).collect();
+    let mut builder = ChainBuilder::new();
+    builder.insert(NewTx::claimed(Txid::from_byte_array([2; 32]), vec![input], outputs)).unwrap();
+    let chain = builder.finish().unwrap();
+    let seeds = [chain.view().output_at(loot).unwrap().seed("loot")];
+    let reach = trace::reach(chain.view(), &seeds, Rule::Fifo, &stop::never(), &trace::Options::default());
+    let ends: Vec<_> = reach.ends().collect();
+    assert_eq!(ends.len(), usize::try_from(ENDS).unwrap());
+    for end in ends.iter().step_by(499) {
+        assert_eq!(reach.end(end.output).as_ref(), Some(end));
+    }
+    // The least of several times, so that a busy machine does not decide.
+    let time = |end: &trace::Reached<'_>| {
+        let once = || {
+            let begin = std::time::Instant::now();
+            (0..50).for_each(|_| assert!(reach.end(end.output).is_some()));
+            begin.elapsed()
+        };
+        (0..7).map(|_| once()).min().unwrap()
+    };
+    let (first, last) = (time(&ends[0]), time(&ends[ends.len() - 1]));
+    assert!(last < first * 30, "{last:?} for the last, {first:?} for the first");
+}
+
 #[cfg(feature = "simulate")]
 mod on_a_world {
     use super::*;

@@ -8,7 +8,7 @@ use fundtrace::bitcoin::address::NetworkUnchecked;
 use fundtrace::bitcoin::{Address, Network, OutPoint};
 use fundtrace::report::{self, Report};
 use fundtrace::spec::{self, Case, ResolvedSeed, Rule, SeedSpec, TagEntry};
-use fundtrace::trace::{self, BoundLimits, CoinbaseOrder, Fees, PathLimits, Place, Seed};
+use fundtrace::trace::{self, BoundLimits, CoinbaseOrder, Fees, PathLimits, Place, Seed, stop};
 use fundtrace::{BlockHeight, Error, OutputIndex, View};
 
 use crate::input::{self, InputArgs};
@@ -64,7 +64,8 @@ pub(crate) struct Args {
     /// Show the evidence paths to this output; may be given more than once (table and json).
     #[arg(long, value_name = "TXID:VOUT")]
     explain: Vec<OutPoint>,
-    /// Show for each tagged service, and for each output of --explain, the least and the most that any rule can assign to it (table and json).
+    /// Show for each tagged service, and for each output of --explain, the least and the most that any rule can assign to it (table and json). Limits
+    /// (--max-hops, --min-sat, --max-transactions) do not apply to this part.
     #[arg(long)]
     bounds: bool,
     /// Show the best routes to this output, on what taint touches: fewest hops, widest, least mixed, earliest; may be given more than once
@@ -142,6 +143,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     if let Some(folder) = &args.jobs {
         return jobs::run(folder, args);
     }
+    shown(args)?;
     let case = match &args.case {
         Some(path) => read_case(path).map_err(|error| error.within(path.display()))?,
         None => Case::default(),
@@ -193,18 +195,37 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     }
     let counter = Counter::new();
     let stop = counter.over(&*stop);
-    let traces = spec::run(view, &seeds, &rules, &stop, &options);
     let mut bounds = Vec::new();
     if args.bounds {
-        let poison = Rule::Poison.forward(view, &seeds, &stop, &options);
+        // A limit cuts each rule elsewhere, so the bounds are of runs that end at tags alone.
+        let tagged = stop::tagged(&tags);
+        let poison = Rule::Poison.forward(view, &seeds, &counter.over(&tagged), &options);
         let one = |output: &OutputIndex| Place::new(view.output(*output).outpoint().to_string(), [*output]);
         let places: Vec<Place> = poison.services().into_iter().chain(explain.iter().map(one)).collect();
+        if places.is_empty() {
+            return Err(invalid("--bounds: no tagged service was reached, and no output is named with --explain"));
+        }
         bounds = trace::bounds(&poison, &places, BoundLimits::default())?;
     }
+    let traces = spec::run(view, &seeds, &rules, &stop, &options);
     drop(counter);
     let limits = PathLimits::default().paths(args.max_paths);
     let report = Report::new(&traces)?.seeds(&given).explain(&explain).paths(limits);
     write(&report.bounds(&bounds).routes_to(&routes_to), args.format)
+}
+
+/// Refuses to look for what the format cannot show.
+fn shown(args: &Args) -> Result<(), Error> {
+    let shows = matches!(args.format, Format::Table | Format::Json);
+    match (args.bounds, !args.paths_to.is_empty()) {
+        (true, _) if !shows => Err(invalid("--bounds goes with the formats table and json")),
+        (_, true) if !shows => Err(invalid("--paths-to goes with the formats table and json")),
+        _ => Ok(()),
+    }
+}
+
+fn invalid(what: &str) -> Error {
+    std::io::Error::new(std::io::ErrorKind::InvalidInput, what).into()
 }
 
 fn write(report: &Report<'_, '_>, format: Format) -> Result<(), Error> {

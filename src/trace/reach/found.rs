@@ -179,19 +179,23 @@ impl<'c> Reach<'c> {
 
     /// Returns the outputs that hold taint, in chain order.
     pub fn ends(&self) -> impl ExactSizeIterator<Item = Reached<'_>> + DoubleEndedIterator {
-        self.ends.iter().enumerate().map(|(at, row)| Reached {
-            output: row.output,
-            hops: row.hops,
-            amount: Amount::from_sat(row.amount),
-            reason: &self.reasons[id::at(row.reason)],
-            by_source: self.shares_of(at, row),
-        })
+        self.ends.iter().enumerate().map(|(at, row)| self.reached(at, row))
     }
 
     /// Finds the end at an output. Logarithmic time.
     pub fn end(&self, output: OutputIndex) -> Option<Reached<'_>> {
         let at = self.ends.binary_search_by_key(&output, |row| row.output).ok()?;
-        self.ends().nth(at)
+        Some(self.reached(at, &self.ends[at]))
+    }
+
+    fn reached(&self, at: usize, row: &Row) -> Reached<'_> {
+        Reached {
+            output: row.output,
+            hops: row.hops,
+            amount: Amount::from_sat(row.amount),
+            reason: &self.reasons[id::at(row.reason)],
+            by_source: self.shares_of(at, row),
+        }
     }
 
     fn shares_of(&self, at: usize, row: &Row) -> Shares<'_> {
