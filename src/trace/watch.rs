@@ -211,7 +211,7 @@ impl Watch {
         &self.stop
     }
 
-    /// Saves it: a line with the version, a line with the SHA-256 of the rest, and the rest as JSON.
+    /// Saves it: a line with the version, a line with the SHA-256 of the rest, and the rest as JSON. Flushes `out`.
     ///
     /// # Errors
     ///
@@ -219,7 +219,9 @@ impl Watch {
     pub fn write_to(&self, mut out: impl Write) -> Result<(), Error> {
         let body = serde_json::to_vec(self).map_err(|error| wrong(error.to_string()))?;
         out.write_all(format!("{MAGIC}{}\n", sha256::Hash::hash(&body)).as_bytes())?;
-        Ok(out.write_all(&body)?)
+        out.write_all(&body)?;
+        // A buffer that is dropped does not tell that the disk was full.
+        Ok(out.flush()?)
     }
 
     /// Reads a saved watch.

@@ -173,3 +173,24 @@ fn a_damaged_file_is_refused() {
     }
     assert!(watch.advance(chain.view(), &stop::hops(2)).unwrap_err().is_spec());
 }
+
+/// Takes everything and fails when it is told to pass it on, as a buffer before a full disk does.
+struct Full;
+
+impl std::io::Write for Full {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Err(std::io::ErrorKind::StorageFull.into())
+    }
+}
+
+#[test]
+fn a_full_disk_is_told() {
+    let blocks: Vec<Mined> = World::new(WorldSpec::new(200), 5).collect();
+    let chain = store(&blocks, blocks.len(), 0);
+    let (watch, _) = Watch::start(chain.view(), &[], Rule::Lifo, &stop::never(), &Options::default()).unwrap();
+    assert!(watch.write_to(Full).unwrap_err().is_io());
+    assert!(watch.write_to(std::io::BufWriter::new(Full)).unwrap_err().is_io());
+}
