@@ -114,17 +114,26 @@ fn a_folder_of_cases_gives_one_summary() {
     assert_eq!(fundtrace(&["trace", "--jobs", folder.to_str().unwrap()]).status.code(), Some(1));
 }
 
+/// A simulated chain as a store, and the height of its tip.
+fn simulated(folder: &Path) -> (String, u64) {
+    let world = folder.join("world");
+    let world = world.to_str().unwrap();
+    let made = fundtrace(&["simulate", "--txs", "1000", "--seed", "1", "--out", world, "--as", "store"]);
+    assert_eq!(made.status.code(), Some(0), "{}", String::from_utf8_lossy(&made.stderr));
+    let mut found = std::fs::read_dir(world).unwrap().map(|entry| entry.unwrap().path());
+    let store = found.find(|path| path.extension().is_some_and(|extension| extension == "store")).unwrap();
+    let store = store.to_str().unwrap().to_owned();
+    let tip = json_of(&fundtrace(&["info", &store, "--json"]))["tip_height"].as_u64().unwrap();
+    (store, tip)
+}
+
 #[test]
 fn a_run_goes_on_where_its_file_says() {
     let folder = folder("a_run_goes_on");
-    let (world, file) = (folder.join("world"), folder.join("watch"));
-    let (world, file) = (world.to_str().unwrap(), file.to_str().unwrap());
-    let made = fundtrace(&["simulate", "--txs", "1000", "--seed", "1", "--out", world, "--as", "store"]);
-    assert_eq!(made.status.code(), Some(0), "{}", String::from_utf8_lossy(&made.stderr));
-    let found = std::fs::read_dir(world).unwrap().map(|entry| entry.unwrap().path());
-    let store = found.into_iter().find(|path| path.extension().is_some_and(|extension| extension == "store")).unwrap();
-    let store = store.to_str().unwrap();
-    let tip = json_of(&fundtrace(&["info", store, "--json"]))["tip_height"].as_u64().unwrap();
+    let file = folder.join("watch");
+    let file = file.to_str().unwrap();
+    let (store, tip) = simulated(&folder);
+    let store = store.as_str();
     let seed = first_coinbase(store);
     let (half, tip) = ((tip / 2).to_string(), tip.to_string());
     let step = |as_of: &str| {
@@ -140,6 +149,32 @@ fn a_run_goes_on_where_its_file_says() {
     let other = fundtrace(&["trace", store, "--seed", &seed, "--policy", "fifo", "--resume", file]);
     assert_eq!(other.status.code(), Some(1));
     assert!(String::from_utf8(other.stderr).unwrap().contains("another rule"));
+}
+
+/// What nobody was shown is not written down as told.
+#[test]
+fn alerts_that_were_not_shown_are_new_next_time() {
+    let folder = folder("alerts_that_were_not_shown");
+    let file = folder.join("watch");
+    let (store, tip) = simulated(&folder);
+    let (half, seed) = ((tip / 2).to_string(), first_coinbase(&store));
+    let args = ["trace", &store, "--seed", &seed, "--policy", "haircut", "--resume", file.to_str().unwrap()];
+    assert_eq!(fundtrace(&[&args[..], &["--format", "csv"]].concat()).status.code(), Some(1));
+    assert!(!file.exists());
+    json(&[&args[..], &["--as-of", &half]].concat());
+    let begun = std::fs::read(&file).unwrap();
+    assert_eq!(fundtrace(&[&args[..], &["--format", "csv"]].concat()).status.code(), Some(1));
+    assert!(std::fs::read(&file).unwrap() == begun);
+    // Where every write fails.
+    #[cfg(target_os = "linux")]
+    {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let status = Command::new(env!("CARGO_BIN_EXE_fundtrace")).args(args).stdout(full).status().unwrap();
+        assert_eq!(status.code(), Some(1));
+        assert!(std::fs::read(&file).unwrap() == begun);
+    }
+    assert!(!json(&args)["alerts"].as_array().unwrap().is_empty());
+    assert!(std::fs::read(&file).unwrap() != begun);
 }
 
 fn json_of(output: &Output) -> Value {

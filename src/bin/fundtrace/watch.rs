@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::progress::Counter;
 use crate::trace::Format;
 
-/// Takes a step, writes down where it ended, and tells what is new.
+/// Takes a step, tells what is new, and writes down where it ended.
 pub(crate) fn run(
     file: &Path,
     view: View<'_>,
@@ -25,6 +25,9 @@ pub(crate) fn run(
     let [rule] = rules else {
         return Err(invalid("--resume follows one rule; name it with --policy"));
     };
+    if !matches!(format, Format::Table | Format::Json) {
+        return Err(invalid("--resume has the formats table and json"));
+    }
     let here = |error: Error| error.within(file.display());
     let counter = Counter::new();
     let stop = counter.over(stop);
@@ -41,18 +44,17 @@ pub(crate) fn run(
         (watch, reach, None, None)
     };
     drop(counter);
-    save(&watch, file).map_err(here)?;
     let mut to = BufWriter::new(std::io::stdout().lock());
-    match format {
-        Format::Json => {
-            serde_json::to_writer_pretty(&mut to, &document(&watch, &reach, alerts.as_deref(), from))
-                .map_err(IoError::from)?;
-            writeln!(to)?;
-        }
-        Format::Table => table(&watch, &reach, alerts.as_deref(), from, &mut to)?,
-        _ => return Err(invalid("--resume has the formats table and json")),
+    if let Format::Json = format {
+        serde_json::to_writer_pretty(&mut to, &document(&watch, &reach, alerts.as_deref(), from))
+            .map_err(IoError::from)?;
+        writeln!(to)?;
+    } else {
+        table(&watch, &reach, alerts.as_deref(), from, &mut to)?;
     }
-    Ok(to.flush()?)
+    to.flush()?;
+    // Last: what nobody was shown is new next time.
+    save(&watch, file).map_err(here)
 }
 
 /// Under another name first, so that the last good state stays whatever happens.
