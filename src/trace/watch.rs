@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::reach::{self, Reach, State};
 use super::{Options, Reason, Seed, Stop};
-use crate::chain::{Spent, View};
+use crate::chain::{Output, Spent, View};
 use crate::error::{Error, SpecError};
 use crate::id::BlockHeight;
 use crate::taint::Rule;
@@ -139,8 +139,8 @@ impl Watch {
     ///
     /// # Errors
     ///
-    /// When the view has no block header at its tip, or the stop is not the one that the watch began with ([`Error::is_spec`]); nothing
-    /// changes then.
+    /// When the view has no block header at its tip, the stop is not the one that the watch began with, or it was read from a file that
+    /// says what no run finds ([`Error::is_spec`]); nothing changes then.
     ///
     /// # Complexity
     ///
@@ -166,17 +166,18 @@ impl Watch {
             tip.ok_or_else(|| wrong("the chain has no block header at its tip; use a store of blocks"))?;
         let before = self.points.last().map(|point| point.state.clone());
         let kept = self.points.iter().rposition(|point| point.is_in(view)).map_or(0, |at| at + 1);
-        self.points.truncate(kept);
         let labels: Vec<&str> = self.seeds.iter().map(|(.., label)| label.as_str()).collect();
         let find = |(txid, vout, label): &(Txid, u32, String)| {
             let output = view.unbounded().output_at(OutPoint::new(*txid, *vout))?;
             Some(output.seed(label.as_str()))
         };
         let seeds: Vec<Seed> = self.seeds.iter().filter_map(find).collect();
-        let from = self.points.last();
+        let from = self.points[..kept].last();
         let resumed_from = from.map(|point| point.height);
         let state = from.map(|point| &point.state);
-        let (reach, state) = reach::resume(view, &labels, &seeds, self.rule, stop, &self.options, state);
+        let resumed = reach::resume(view, &labels, &seeds, self.rule, stop, &self.options, state);
+        let (reach, state) = resumed.map_err(unsound)?;
+        self.points.truncate(kept);
         let alerts = before.map_or(Vec::new(), |before| alerts(&before, &reach));
         if resumed_from == Some(height) {
             self.points.pop();
@@ -228,7 +229,8 @@ impl Watch {
     ///
     /// # Errors
     ///
-    /// When reading fails ([`Error::is_io`]), or the bytes are none, of another version, or damaged ([`Error::is_spec`]).
+    /// When reading fails ([`Error::is_io`]), or the bytes are none, of another version, damaged, or contradict themselves
+    /// ([`Error::is_spec`]).
     ///
     /// # Examples
     ///
@@ -250,18 +252,29 @@ impl Watch {
         }
         let watch: Self = serde_json::from_slice(body).map_err(|error| wrong(error.to_string()))?;
         let labels: HashSet<&str> = watch.seeds.iter().map(|(.., label)| label.as_str()).collect();
-        if !watch.points.iter().all(|point| point.state.fits(labels.len())) {
-            return Err(wrong("the saved watch names a source that it does not have"));
+        for point in &watch.points {
+            point.state.fits(labels.len(), watch.rule).map_err(unsound)?;
+        }
+        if !watch.points.is_sorted_by(|a, b| a.height < b.height) {
+            return Err(unsound("its blocks are not in their order"));
         }
         Ok(watch)
     }
 }
 
 impl Point {
-    /// True when the block is in the view, with every output that the state names.
+    /// True when the block is in the view, with every output that the state names, each made by then.
     fn is_in(&self, view: View<'_>) -> bool {
-        let there = view.header(self.height).is_some_and(|header| header.block_hash() == self.hash);
-        there && self.state.outpoints().all(|outpoint| view.output_at(outpoint).is_some())
+        let by_then = |output: Output<'_>| output.tx().height().is_none_or(|height| height <= self.height);
+        self.has_block(view) && self.state.outpoints().all(|at| view.output_at(at).is_some_and(by_then)) && {
+            // What is held goes on from its spender, which must be one that the run has not been to.
+            let spender = |at| view.output_at(at).and_then(|output| output.spender()).and_then(|tx| tx.height());
+            self.state.held(false).all(|(at, _)| spender(at).is_none_or(|height| height > self.height))
+        }
+    }
+
+    fn has_block(&self, view: View<'_>) -> bool {
+        view.header(self.height).is_some_and(|header| header.block_hash() == self.hash)
     }
 }
 
@@ -288,6 +301,10 @@ fn alerts(before: &State, now: &Reach<'_>) -> Vec<Alert> {
         (!known.contains(&outpoint)).then_some(Alert { outpoint, amount: end.amount, event })
     });
     undone.into_iter().chain(moved.into_iter().map(|(_, alert)| alert)).chain(arrived).collect()
+}
+
+fn unsound(what: &str) -> Error {
+    wrong(format!("the saved watch is unsound: {what}"))
 }
 
 fn wrong(what: impl Into<String>) -> Error {

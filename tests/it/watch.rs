@@ -2,12 +2,14 @@
 
 use std::collections::HashSet;
 
+use fundtrace::bitcoin::hashes::{Hash, sha256};
 use fundtrace::bitcoin::{self, Amount, Network, Transaction, TxMerkleNode, block::Header};
 use fundtrace::chain::{NewTx, Writer};
 use fundtrace::simulate::{Mined, World, WorldSpec};
 use fundtrace::spec::Rule;
 use fundtrace::trace::{self, CoinbaseOrder, Event, Fees, Options, Reach, Reason, Seed, Watch, stop};
-use fundtrace::{Chain, View};
+use fundtrace::{BlockHeight, Chain, View};
+use serde_json::Value;
 
 /// The first blocks of a world; after them, blocks with every second of the transactions that they can have, under headers of their own.
 fn store(blocks: &[Mined], whole: usize, forked: usize) -> Chain {
@@ -92,7 +94,7 @@ fn a_run_in_steps_is_the_run_in_one_piece() {
     for options in [Options::default(), to_miner, to_miner.coinbase_order(CoinbaseOrder::FeesFirst)] {
         for rule in Rule::ALL {
             let stop = stop::hops(40);
-            let first = chain.as_of(fundtrace::BlockHeight::from_u32(tip / 3));
+            let first = chain.as_of(BlockHeight::from_u32(tip / 3));
             let seeds = seeds(chain.view());
             let (mut watch, reach) = Watch::start(first, &seeds, rule, &stop, &options).unwrap();
             assert_eq!(facts(&reach), facts(&trace::reach(first, &seeds, rule, &stop, &options)));
@@ -107,7 +109,7 @@ fn a_run_in_steps_is_the_run_in_one_piece() {
                 (&chain, Some(tip)),
             ];
             for (chain, height) in steps {
-                let view = height.map_or(chain.view(), |height| chain.as_of(fundtrace::BlockHeight::from_u32(height)));
+                let view = height.map_or(chain.view(), |height| chain.as_of(BlockHeight::from_u32(height)));
                 watch = Watch::read(saved(&watch).as_slice()).unwrap();
                 let progress = watch.advance(view, &stop).unwrap();
                 let here: Vec<Seed> = seeds.iter().map(|seed| in_chain(seed, first, chain)).collect();
@@ -131,7 +133,7 @@ fn alerts_say_what_moved_arrived_and_was_undone() {
     let coins = || view.txs().filter(|tx| !tx.is_coinbase()).flat_map(|tx| tx.outputs());
     let coin = coins().find(|output| apart(output).is_some()).unwrap();
     let spender = coin.spender().unwrap();
-    let before = chain.as_of(fundtrace::BlockHeight::from_u32(apart(&coin).unwrap().to_u32() - 1));
+    let before = chain.as_of(BlockHeight::from_u32(apart(&coin).unwrap().to_u32() - 1));
     let after = chain.as_of(apart(&coin).unwrap());
     let (mut watch, reach) =
         Watch::start(before, &[coin.seed("coin")], Rule::Fifo, &stop::never(), &Options::default()).unwrap();
@@ -193,4 +195,62 @@ fn a_full_disk_is_told() {
     let (watch, _) = Watch::start(chain.view(), &[], Rule::Lifo, &stop::never(), &Options::default()).unwrap();
     assert!(watch.write_to(Full).unwrap_err().is_io());
     assert!(watch.write_to(std::io::BufWriter::new(Full)).unwrap_err().is_io());
+}
+
+/// A saved watch with its content changed, under the right hash.
+fn edited(bytes: &[u8], edit: impl FnOnce(&mut Value)) -> Vec<u8> {
+    let mut lines = bytes.splitn(3, |byte| *byte == b'\n');
+    let magic = lines.next().unwrap();
+    let mut body: Value = serde_json::from_slice(lines.nth(1).unwrap()).unwrap();
+    edit(&mut body);
+    let body = serde_json::to_vec(&body).unwrap();
+    let hash = sha256::Hash::hash(&body).to_string();
+    [magic, b"\n", hash.as_bytes(), b"\n", &body].concat()
+}
+
+/// Whoever writes a file can make its hash; what no run finds is refused, and nothing panics.
+#[test]
+fn a_file_that_says_what_no_run_finds_is_refused() {
+    let blocks: Vec<Mined> = World::new(WorldSpec::new(1_000), 5).collect();
+    let chain = store(&blocks, blocks.len(), 0);
+    let seeds = seeds(chain.view());
+    let middle = chain.as_of(BlockHeight::from_u32(chain.view().tip().unwrap().to_u32() * 3 / 4));
+    let stop = stop::hops(30);
+    for rule in Rule::ALL {
+        let (watch, _) = Watch::start(middle, &seeds, rule, &stop, &Options::default()).unwrap();
+        let bytes = saved(&watch);
+        assert!(Watch::read(edited(&bytes, |_| ()).as_slice()).unwrap() == watch);
+        let refused = |what: &str, edit: &dyn Fn(&mut Value)| {
+            let watch = Watch::read(edited(&bytes, |body| edit(&mut body["points"][0]["state"])).as_slice());
+            let error = watch.and_then(|mut watch| watch.advance(chain.view(), &stop).map(drop)).unwrap_err();
+            assert!(error.is_spec() && error.to_string().contains("unsound"), "{rule}, {what}: {error}");
+        };
+        let huge = |amount: &mut Value| *amount = u64::MAX.into();
+        refused("amount", &|state| huge(&mut state["held"][0]["pieces"][0][1]));
+        refused("twice", &|state| {
+            let held = state["held"][0].clone();
+            state["held"].as_array_mut().unwrap().push(held);
+        });
+        refused("seeded", &|state| state["seeded"].as_array_mut().unwrap().swap(0, 1));
+        refused("not seeded", &|state| state["seeded"].as_array_mut().unwrap().clear());
+        refused("hops", &|state| state["held"][0]["hops"] = u32::MAX.into());
+        refused("hops with room", &|state| state["held"][0]["hops"] = (u32::MAX - 1).into());
+        refused("ledger", &|state| huge(&mut state["ledger"]["fees"]["total"]));
+        refused("ledger by source", &|state| huge(&mut state["ledger"]["burned"]["by_source"][1]));
+        refused("columns", &|state| drop(state["ledger"]["fees"]["by_source"].as_array_mut().unwrap().pop()));
+        refused("transactions", &|state| huge(&mut state["transactions"]));
+        refused("source", &|state| state["held"][0]["pieces"][0][0] = 3.into());
+        if rule != Rule::Poison {
+            refused("less", &|state| drop(state["held"].as_array_mut().unwrap().pop()));
+            refused("one more", &|state| {
+                let sat = state["held"][0]["pieces"][0][1].as_u64().unwrap();
+                state["held"][0]["pieces"][0][1] = (sat - 1).into();
+            });
+        }
+        let doubled = edited(&bytes, |body| {
+            let point = body["points"][0].clone();
+            body["points"].as_array_mut().unwrap().push(point);
+        });
+        assert!(Watch::read(doubled.as_slice()).unwrap_err().is_spec());
+    }
 }
