@@ -139,7 +139,8 @@ impl Watch {
     ///
     /// # Errors
     ///
-    /// When the view has no block header at its tip, the stop is not the one that the watch began with, or it was read from a file that
+    /// When the view has no block header at its tip, or ends before a block that the run has come to and that is still in the chain (that
+    /// is no reorganisation); when the stop is not the one that the watch began with; or when it was read from a file that
     /// says what no run finds ([`Error::is_spec`]); nothing changes then.
     ///
     /// # Complexity
@@ -164,6 +165,13 @@ impl Watch {
         let tip = view.tip().and_then(|height| Some((height, view.header(height)?.block_hash())));
         let (height, hash) =
             tip.ok_or_else(|| wrong("the chain has no block header at its tip; use a store of blocks"))?;
+        let unseen = |point: &&Point| point.height > height && point.has_block(view.unbounded());
+        if let Some(ahead) = self.points.iter().rfind(unseen) {
+            let come_to = ahead.height;
+            return Err(wrong(format!(
+                "it has come to block {come_to}, which is still in the chain, and this view ends before, at block {height}"
+            )));
+        }
         let before = self.points.last().map(|point| point.state.clone());
         let kept = self.points.iter().rposition(|point| point.is_in(view)).map_or(0, |at| at + 1);
         let labels: Vec<&str> = self.seeds.iter().map(|(.., label)| label.as_str()).collect();

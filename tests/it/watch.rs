@@ -48,6 +48,11 @@ fn store(blocks: &[Mined], whole: usize, forked: usize) -> Chain {
     Chain::from_bytes(store).unwrap()
 }
 
+/// The blocks up to a height, and nothing of what came later.
+fn up_to(blocks: &[Mined], height: BlockHeight) -> Chain {
+    store(blocks, blocks.iter().filter(|block| block.height() <= height).count(), 0)
+}
+
 /// Some early outputs, under three labels.
 fn seeds(view: View<'_>) -> Vec<Seed> {
     let spends = view.txs().filter(|tx| !tx.is_coinbase()).step_by(40).take(12);
@@ -90,6 +95,8 @@ fn a_run_in_steps_is_the_run_in_one_piece() {
     // The fork leaves the chain in the middle; what it has seen there is wound back.
     let middle = blocks.len() / 2;
     let fork = store(&blocks, middle, 5);
+    let shorter = store(&blocks, blocks.len() * 7 / 10, 0);
+    let shortest = store(&blocks, middle - 1, 0);
     let to_miner = Options::default().fees(Fees::Coinbase);
     for options in [Options::default(), to_miner, to_miner.coinbase_order(CoinbaseOrder::FeesFirst)] {
         for rule in Rule::ALL {
@@ -103,9 +110,9 @@ fn a_run_in_steps_is_the_run_in_one_piece() {
                 (&chain, Some(tip * 3 / 5)),
                 (&chain, Some(tip * 4 / 5)),
                 (&chain, None),
-                (&chain, Some(tip * 7 / 10)),
+                (&shorter, None),
                 (&fork, None),
-                (&chain, Some(tip / 4)),
+                (&shortest, None),
                 (&chain, Some(tip)),
             ];
             for (chain, height) in steps {
@@ -145,7 +152,13 @@ fn alerts_say_what_moved_arrived_and_was_undone() {
     assert!(progress.alerts.len() > 1);
     assert!(progress.alerts[1..].iter().all(|alert| alert.event == Event::Arrived(Reason::Unspent)));
     let arrived: Vec<_> = progress.alerts[1..].iter().map(|alert| alert.outpoint).collect();
+    // An earlier view of the same chain is no reorganisation.
+    let stood = watch.clone();
+    assert!(watch.advance(before, &stop::never()).unwrap_err().is_spec());
+    assert!(watch == stood);
     // The block is gone again.
+    let chain = up_to(&blocks, before.tip().unwrap());
+    let (seed, before) = (in_chain(&coin.seed("coin"), view, &chain), chain.view());
     let progress = watch.advance(before, &stop::never()).unwrap();
     let (undone, rest): (Vec<_>, Vec<_>) = progress.alerts.iter().partition(|alert| alert.event == Event::Undone);
     let mut undone: Vec<_> = undone.iter().map(|alert| alert.outpoint).collect();
@@ -155,7 +168,7 @@ fn alerts_say_what_moved_arrived_and_was_undone() {
     assert_eq!((rest[0].outpoint, &rest[0].event), (coin.outpoint(), &Event::Arrived(Reason::Unspent)));
     assert_eq!(
         facts(&progress.reach),
-        facts(&trace::reach(before, &[coin.seed("coin")], Rule::Fifo, &stop::never(), &Options::default()))
+        facts(&trace::reach(before, &[seed], Rule::Fifo, &stop::never(), &Options::default()))
     );
 }
 
