@@ -290,12 +290,18 @@ impl Point {
 fn alerts(before: &State, now: &Reach<'_>) -> Vec<Alert> {
     let view = now.view();
     let known: HashSet<OutPoint> = before.outpoints().collect();
-    let (mut undone, mut moved) = (Vec::new(), Vec::new());
-    for (outpoint, amount) in before.held(now.policy().conserving) {
-        let Some(output) = view.output_at(outpoint) else {
-            undone.push(Alert { outpoint, amount: amount.unwrap_or_default(), event: Event::Undone });
-            continue;
-        };
+    let conserving = now.policy().conserving;
+    let gone = before.held(conserving).chain(before.ended(conserving));
+    let gone = gone.filter(|(outpoint, _)| view.output_at(*outpoint).is_none());
+    let undone = |(outpoint, amount): (OutPoint, Option<Amount>)| Alert {
+        outpoint,
+        amount: amount.unwrap_or_default(),
+        event: Event::Undone,
+    };
+    let mut undone: Vec<Alert> = gone.map(undone).collect();
+    let mut moved = Vec::new();
+    for (outpoint, amount) in before.held(conserving) {
+        let Some(output) = view.output_at(outpoint) else { continue };
         if let Spent::By(spender) = output.spent() {
             let amount = amount.or(output.value()).unwrap_or_default();
             moved.push((output.index(), Alert { outpoint, amount, event: Event::Moved(view.tx(spender).txid()) }));

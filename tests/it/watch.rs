@@ -172,6 +172,30 @@ fn alerts_say_what_moved_arrived_and_was_undone() {
     );
 }
 
+/// An output at which a stop ended the trace, and which is spent, is undone like any other.
+#[test]
+fn what_a_stop_ended_is_undone_too() {
+    let blocks: Vec<Mined> = World::new(WorldSpec::new(3_000), 5).collect();
+    let chain = store(&blocks, blocks.len(), 0);
+    let view = chain.view();
+    let apart = |output: &fundtrace::chain::Output<'_>| {
+        let spender = output.spender().filter(|spender| spender.outputs().any(|output| output.spender().is_some()))?;
+        spender.height().filter(|spent| output.tx().height().is_some_and(|made| made.to_u32() + 3 < spent.to_u32()))
+    };
+    let mut coins = view.txs().filter(|tx| !tx.is_coinbase()).flat_map(|tx| tx.outputs());
+    let coin = coins.find(|output| apart(output).is_some()).unwrap();
+    let ended = coin.spender().unwrap().outputs().find(|output| output.spender().is_some()).unwrap();
+    let before = up_to(&blocks, BlockHeight::from_u32(apart(&coin).unwrap().to_u32() - 1));
+    for rule in [Rule::Poison, Rule::Haircut] {
+        let (stop, options) = (stop::hops(1), Options::default());
+        let (mut watch, reach) = Watch::start(view, &[coin.seed("coin")], rule, &stop, &options).unwrap();
+        assert!(reach.ends().any(|end| end.output == ended.index() && *end.reason == Reason::Hops));
+        let progress = watch.advance(before.view(), &stop).unwrap();
+        let undone = |alert: &&trace::Alert| alert.outpoint == ended.outpoint() && alert.event == Event::Undone;
+        assert_eq!(progress.alerts.iter().filter(undone).count(), 1, "{rule}");
+    }
+}
+
 #[test]
 fn a_damaged_file_is_refused() {
     let blocks: Vec<Mined> = World::new(WorldSpec::new(500), 5).collect();

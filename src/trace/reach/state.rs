@@ -100,11 +100,12 @@ impl State {
 
     /// What is held, with its amount where the rule keeps amounts: under poison that is the output's value.
     pub(in crate::trace) fn held(&self, conserving: bool) -> impl Iterator<Item = (OutPoint, Option<Amount>)> + '_ {
-        self.held.iter().map(move |held| {
-            let tainted = held.pieces.iter().filter(|(of, _)| of.is_some()).map(|(_, amount)| *amount);
-            let amount = conserving.then(|| Amount::from_sat(tainted.fold(0, u64::saturating_add)));
-            (OutPoint::new(held.output.0, held.output.1), amount)
-        })
+        self.held.iter().map(move |held| held.told(conserving))
+    }
+
+    /// What has ended at its spender, in the same form.
+    pub(in crate::trace) fn ended(&self, conserving: bool) -> impl Iterator<Item = (OutPoint, Option<Amount>)> + '_ {
+        self.ended.iter().map(move |(held, _)| held.told(conserving))
     }
 
     /// Says what is wrong with it, if anything is, as far as that shows without the chain.
@@ -205,6 +206,14 @@ impl State {
         for ((output, hops, mark), reason) in ended {
             run.ended.push((Held { output: output.index(), tx: output.tx().index(), hops, mark }, reason));
         }
+    }
+}
+
+impl SavedHeld {
+    fn told(&self, conserving: bool) -> (OutPoint, Option<Amount>) {
+        let tainted = self.pieces.iter().filter(|(of, _)| of.is_some()).map(|(_, amount)| *amount);
+        let amount = conserving.then(|| Amount::from_sat(tainted.fold(0, u64::saturating_add)));
+        (OutPoint::new(self.output.0, self.output.1), amount)
     }
 }
 
