@@ -2,7 +2,7 @@
 //!
 //! A watch list is a propagation continued. What a watch finds equals what one run over the whole chain finds, block for block, whatever the steps.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::io::{Read, Write};
 
 use bitcoin::hashes::{Hash, sha256};
@@ -30,8 +30,28 @@ pub struct Watch {
     rule: Rule,
     options: Options,
     stop: String,
-    seeds: Vec<(Txid, u32, String)>,
+    seeds: Vec<Named>,
     points: Vec<Point>,
+}
+
+/// A seed in names that outlive the chain's indexes: its output and its label.
+type Named = (Txid, u32, String);
+
+fn named(view: View<'_>, seed: &Seed) -> Named {
+    let OutPoint { txid, vout } = view.unbounded().output(seed.output).outpoint();
+    (txid, vout, seed.label.clone())
+}
+
+/// The labels of each output; the last has it. The same one twice in a row counts once.
+fn by_output(seeds: &[Named]) -> BTreeMap<(Txid, u32), Vec<&str>> {
+    let mut outputs: BTreeMap<_, Vec<&str>> = BTreeMap::new();
+    for (txid, vout, label) in seeds {
+        let labels = outputs.entry((*txid, *vout)).or_default();
+        if labels.last() != Some(&label.as_str()) {
+            labels.push(label);
+        }
+    }
+    outputs
 }
 
 /// Where the run stood after a block.
@@ -125,11 +145,7 @@ impl Watch {
         stop: &S,
         options: &Options,
     ) -> Result<(Self, Reach<'c>), Error> {
-        let named = |seed: &Seed| {
-            let OutPoint { txid, vout } = view.unbounded().output(seed.output).outpoint();
-            (txid, vout, seed.label.clone())
-        };
-        let seeds = seeds.iter().map(named).collect();
+        let seeds = seeds.iter().map(|seed| named(view, seed)).collect();
         let mut watch = Self { rule, options: *options, stop: stop.describe(), seeds, points: Vec::new() };
         let progress = watch.advance(view, stop)?;
         Ok((watch, progress.reach))
@@ -175,7 +191,7 @@ impl Watch {
         let before = self.points.last().map(|point| point.state.clone());
         let kept = self.points.iter().rposition(|point| point.is_in(view)).map_or(0, |at| at + 1);
         let labels: Vec<&str> = self.seeds.iter().map(|(.., label)| label.as_str()).collect();
-        let find = |(txid, vout, label): &(Txid, u32, String)| {
+        let find = |(txid, vout, label): &Named| {
             let output = view.unbounded().output_at(OutPoint::new(*txid, *vout))?;
             Some(output.seed(label.as_str()))
         };
@@ -201,13 +217,65 @@ impl Watch {
         self.points.last().map(|point| (point.height, point.hash))
     }
 
-    /// True when it follows these seeds under these conventions; a seed is known by its outpoint and label.
-    pub fn is_of(&self, view: View<'_>, seeds: &[Seed], options: &Options) -> bool {
-        let named = |seed: &Seed| {
-            let OutPoint { txid, vout } = view.unbounded().output(seed.output).outpoint();
-            (txid, vout, seed.label.clone())
+    /// Takes the seeds as they are named now, which may be more than before: an address has received again.
+    ///
+    /// A seed is known by its outpoint and label. The order of seeds does not matter, except among those that name one output. A new seed must
+    /// be above the block that the run goes on from; a seed may be left out once the chain has lost it. Sources keep their order, new ones come
+    /// last.
+    ///
+    /// # Errors
+    ///
+    /// When a new seed is not above that block, a seed is left out that is in the view, or an output has other labels ([`Error::is_spec`]);
+    /// nothing changes then.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # fn poll(watch: &mut fundtrace::trace::Watch, chain: &fundtrace::Chain) -> Result<(), fundtrace::Error> {
+    /// use fundtrace::{spec::{self, SeedSpec}, trace::{Seed, stop}};
+    /// let seed: SeedSpec = "bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq@686000-900000".parse()?;
+    /// let found = spec::resolve(chain.view(), &[seed])?;
+    /// let seeds: Vec<Seed> = found.iter().flat_map(|found| found.seeds()).collect();
+    /// watch.update_seeds(chain.view(), &seeds)?;
+    /// assert!(watch.advance(chain.view(), &stop::never())?.reach.balance().adds_up());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn update_seeds(&mut self, view: View<'_>, seeds: &[Seed]) -> Result<(), Error> {
+        let known = by_output(&self.seeds);
+        let given: Vec<Named> = seeds.iter().map(|seed| named(view, seed)).collect();
+        let from = self.points.iter().rfind(|point| point.is_in(view)).map(|point| point.height);
+        let now = by_output(&given);
+        for (output, labels) in &now {
+            let at = OutPoint::new(output.0, output.1);
+            match known.get(output) {
+                Some(before) if before == labels => {}
+                Some(before) => return Err(wrong(format!("other seeds: {at} was {before:?} and is now {labels:?}"))),
+                None => {
+                    let height = view.unbounded().tx_at(&output.0).and_then(|tx| tx.height());
+                    if let Some(from) = from.filter(|from| height.is_none_or(|height| height <= *from)) {
+                        return Err(wrong(format!("other seeds: {at} is new, and not above block {from}")));
+                    }
+                }
+            }
+        }
+        let left_out = |output: &&(Txid, u32)| {
+            !now.contains_key(*output) && view.output_at(OutPoint::new(output.0, output.1)).is_some()
         };
-        self.options == *options && seeds.iter().map(named).eq(self.seeds.iter().cloned())
+        if let Some((txid, vout)) = known.keys().find(left_out) {
+            return Err(wrong(format!("other seeds: {txid}:{vout} is left out")));
+        }
+        let fresh = given.iter().filter(|(txid, vout, _)| !known.contains_key(&(*txid, *vout)));
+        let fresh: Vec<Named> = fresh.cloned().collect();
+        self.seeds.extend(fresh);
+        let labels: HashSet<&str> = self.seeds.iter().map(|(.., label)| label.as_str()).collect();
+        self.points.iter_mut().for_each(|point| point.state.widen(labels.len()));
+        Ok(())
+    }
+
+    /// Returns the conventions.
+    pub fn options(&self) -> Options {
+        self.options
     }
 
     /// Returns the rule.

@@ -151,6 +151,40 @@ fn a_run_goes_on_where_its_file_says() {
     assert!(String::from_utf8(other.stderr).unwrap().contains("another rule"));
 }
 
+/// An address that receives again has one more seed, and the run goes on.
+#[test]
+fn a_run_goes_on_when_its_address_receives_again() {
+    let folder = folder("an_address_receives_again");
+    let file = folder.join("watch");
+    let (store, tip) = simulated(&folder);
+    let chain = fundtrace::Chain::from_bytes(std::fs::read(&store).unwrap()).unwrap();
+    let (view, half) = (chain.view(), fundtrace::BlockHeight::from_u32(u32::try_from(tip / 2).unwrap()));
+    let again = |output: &fundtrace::chain::Output<'_>| {
+        let to = view.outputs_to(output.script().unwrap());
+        output.tx().height() < Some(half) && to.iter().any(|other| view.output(other).tx().height() > Some(half))
+    };
+    let mut paid = view.txs().flat_map(|tx| tx.outputs()).filter(|output| output.address().is_some());
+    let address = paid.find(again).unwrap().address().unwrap();
+    let (seed, half) = (format!("{address}@0-{tip}"), half.to_string());
+    let args = ["trace", &store, "--seed", &seed, "--policy", "fifo"];
+    let watched = [&args[..], &["--resume", file.to_str().unwrap()]].concat();
+    let begun = json(&[&watched[..], &["--as-of", &half]].concat());
+    let gone_on = json(&watched);
+    assert_eq!(gone_on["resumed_from"].to_string(), half);
+    assert!(gone_on["seeded_sat"].as_u64() > begun["seeded_sat"].as_u64());
+    assert_eq!(gone_on["balance"], json(&args)["runs"][0]["balance"]);
+    for (option, value, told) in [("--policy", "lifo", "another rule"), ("--fees", "coinbase", "other conventions")] {
+        let mut other: Vec<&str> = watched.iter().copied().filter(|arg| !["--policy", "fifo"].contains(arg)).collect();
+        other.extend([option, value]);
+        if option != "--policy" {
+            other.extend(["--policy", "fifo"]);
+        }
+        let refused = fundtrace(&other);
+        assert_eq!(refused.status.code(), Some(1));
+        assert!(String::from_utf8(refused.stderr).unwrap().contains(told));
+    }
+}
+
 /// What nobody was shown is not written down as told.
 #[test]
 fn alerts_that_were_not_shown_are_new_next_time() {

@@ -198,6 +198,54 @@ fn what_a_stop_ended_is_undone_too() {
 }
 
 #[test]
+fn seeds_may_be_named_in_any_order_and_more_of_them_later() {
+    let blocks: Vec<Mined> = World::new(WorldSpec::new(2_000), 5).collect();
+    let chain = store(&blocks, blocks.len(), 0);
+    let view = chain.view();
+    let tip = view.tip().unwrap().to_u32();
+    let half = BlockHeight::from_u32(tip / 2);
+    let middle = chain.as_of(half);
+    let mut named = seeds(view);
+    named.retain(|seed| view.output(seed.output).tx().height() <= Some(half));
+    let above = view.txs().filter(|tx| !tx.is_coinbase() && tx.height() > Some(half));
+    let label = |at| if at == 1 { "a new source" } else { "source 1" };
+    let above = above.step_by(30).take(5).enumerate();
+    let above: Vec<Seed> = above.map(|(at, tx)| tx.outputs().next().unwrap().seed(label(at))).collect();
+    let all = [&named[..], &above].concat();
+    let mut reversed = all.clone();
+    reversed.reverse();
+    let stop = stop::never();
+    for rule in Rule::ALL {
+        let (begun, _) = Watch::start(middle, &named, rule, &stop, &Options::default()).unwrap();
+        let mut watch = begun.clone();
+        watch.update_seeds(view, &named.iter().rev().cloned().collect::<Vec<_>>()).unwrap();
+        assert!(watch == begun);
+        // The order of new labels is that in which they are named.
+        watch.update_seeds(view, &all).unwrap();
+        watch.update_seeds(view, &reversed).unwrap();
+        watch = Watch::read(saved(&watch).as_slice()).unwrap();
+        let progress = watch.advance(view, &stop).unwrap();
+        assert_eq!(progress.resumed_from, Some(half));
+        assert_eq!(
+            facts(&progress.reach),
+            facts(&trace::reach(view, &all, rule, &stop, &Options::default())),
+            "{rule}"
+        );
+        let refused = |seeds: &[Seed], what: &str| {
+            let mut watch = begun.clone();
+            let error = watch.update_seeds(view, seeds).unwrap_err();
+            assert!(error.is_spec() && error.to_string().contains(what), "{error}");
+            assert!(watch == begun);
+        };
+        refused(&named[1..], "left out");
+        let other = Seed::new(named[0].output, "another name");
+        refused(&[&[other], &named[1..]].concat(), "was");
+        let below = view.txs().find(|tx| tx.is_coinbase()).unwrap().outputs().next().unwrap();
+        refused(&[&named[..], &[below.seed("source 1")]].concat(), "not above block");
+    }
+}
+
+#[test]
 fn a_damaged_file_is_refused() {
     let blocks: Vec<Mined> = World::new(WorldSpec::new(500), 5).collect();
     let chain = store(&blocks, blocks.len(), 0);

@@ -34,9 +34,16 @@ pub(crate) fn run(
     let (watch, reach, alerts, from) = if file.exists() {
         let mut watch =
             Watch::read(BufReader::new(File::open(file).map_err(|error| here(error.into()))?)).map_err(here)?;
-        if watch.rule() != *rule || !watch.is_of(view, seeds, options) {
-            return Err(here(invalid("the file is of a run with other seeds, another rule or other conventions")));
+        if watch.rule() != *rule {
+            return Err(here(invalid(&format!(
+                "the file is of a run under another rule: {}, not {rule}",
+                watch.rule()
+            ))));
         }
+        if watch.options() != *options {
+            return Err(here(invalid("the file is of a run under other conventions (--fees, --coinbase-order)")));
+        }
+        watch.update_seeds(view, seeds).map_err(here)?;
         let progress = watch.advance(view, &stop).map_err(here)?;
         (watch, progress.reach, Some(progress.alerts), progress.resumed_from)
     } else {

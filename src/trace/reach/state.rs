@@ -184,6 +184,13 @@ impl State {
         if sums == seeded { Ok(()) } else { Err("it does not add up to what was seeded") }
     }
 
+    /// Makes room for so many sources, of which the new ones come last.
+    pub(in crate::trace) fn widen(&mut self, sources: usize) {
+        for sums in [&mut self.ledger.fees, &mut self.ledger.burned, &mut self.ledger.displaced] {
+            sums.by_source.resize(sources, 0);
+        }
+    }
+
     fn all(&self) -> impl Iterator<Item = &SavedHeld> {
         self.held.iter().chain(self.ended.iter().map(|(held, _)| held))
     }
