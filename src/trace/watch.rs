@@ -21,6 +21,9 @@ use crate::taint::Rule;
 /// It remembers where it stood after each of its last steps; a reorganisation winds it back to the last of them that is still in the chain, and to the
 /// start where none is. The chain must have block headers, because the hash of a block is what tells two chains apart.
 ///
+/// A stop is known by what it says of itself. Two closures with one `describe` are one stop to a watch, so give each rule
+/// ([`stop::when`](super::stop::when)) a text of its own.
+///
 /// # Examples
 ///
 /// See [`Watch::start`].
@@ -67,7 +70,7 @@ struct Point {
 const POINTS_MAX: usize = 8;
 
 /// The first line of a saved watch; the second is the SHA-256 of everything after it.
-const MAGIC: &str = "fundtrace watch 1\n";
+const MAGIC: &str = "fundtrace watch 2\n";
 
 /// Something that happened since the last step.
 ///
@@ -312,14 +315,14 @@ impl Watch {
     ///
     /// ```
     /// use fundtrace::trace::Watch;
-    /// assert!(Watch::read(b"fundtrace watch 2\n".as_slice()).unwrap_err().is_spec());
+    /// assert!(Watch::read(b"fundtrace watch 1\n".as_slice()).unwrap_err().is_spec());
     /// ```
     pub fn read(mut from: impl Read) -> Result<Self, Error> {
         let mut bytes = Vec::new();
         from.read_to_end(&mut bytes)?;
         let rest = bytes.strip_prefix(MAGIC.as_bytes());
         let rest = rest
-            .ok_or_else(|| wrong("this is no saved watch, or one of another version; this program reads version 1"))?;
+            .ok_or_else(|| wrong("this is no saved watch, or one of another version; this program reads version 2"))?;
         let cut = || wrong("the saved watch is damaged: its hash is not that of its content");
         let (hash, body) = rest.split_at_checked(64).ok_or_else(cut)?;
         let body = body.strip_prefix(b"\n").ok_or_else(cut)?;

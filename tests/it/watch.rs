@@ -245,6 +245,34 @@ fn seeds_may_be_named_in_any_order_and_more_of_them_later() {
     }
 }
 
+/// A rule of the caller's may name any reason; a save and a load keep it.
+#[test]
+fn every_reason_outlives_a_save() {
+    let blocks: Vec<Mined> = World::new(WorldSpec::new(2_000), 5).collect();
+    let chain = store(&blocks, blocks.len(), 0);
+    let (view, seeds) = (chain.view(), seeds(chain.view()));
+    let reasons = [Reason::Unspent, Reason::UnknownSpender, Reason::UnknownPrevout];
+    let stop = stop::when("a reason by hops", |at| {
+        at.spender.and_then(|_| reasons.get(usize::try_from(at.hops).unwrap().checked_sub(1)?).cloned())
+    });
+    let stop = stop::when("the seeds go on", move |at| {
+        stop::Stop::check(&stop, at).filter(|_| at.output.index().to_u64() % 3 > 0)
+    });
+    let whole = trace::reach(view, &seeds, Rule::Fifo, &stop, &Options::default());
+    for reason in &reasons {
+        assert!(
+            whole.ends().any(|end| end.reason == reason && view.output(end.output).spender().is_some()),
+            "{reason}"
+        );
+    }
+    let (watch, _) = Watch::start(view, &seeds, Rule::Fifo, &stop, &Options::default()).unwrap();
+    let progress = Watch::read(saved(&watch).as_slice()).unwrap().advance(view, &stop).unwrap().reach;
+    assert_eq!(facts(&progress), facts(&whole));
+    let old = saved(&watch);
+    let old = [b"fundtrace watch 1", old.strip_prefix(b"fundtrace watch 2").unwrap()].concat();
+    assert!(Watch::read(old.as_slice()).unwrap_err().to_string().contains("reads version 2"));
+}
+
 #[test]
 fn a_damaged_file_is_refused() {
     let blocks: Vec<Mined> = World::new(WorldSpec::new(500), 5).collect();

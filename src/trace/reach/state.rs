@@ -40,6 +40,8 @@ struct SavedHeld {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum SavedReason {
+    Unspent,
+    UnknownSpender,
     UnknownPrevout,
     Tagged(Tag),
     Hops,
@@ -225,7 +227,7 @@ impl SavedHeld {
 }
 
 impl SavedReason {
-    /// Runs end at a spender for these reasons; the natural ones are told anew each time.
+    /// A stop of the caller's may give any of them at a spender.
     fn of(reason: &Reason) -> Self {
         match reason {
             Reason::Tagged(tag) => Self::Tagged((**tag).clone()),
@@ -234,12 +236,16 @@ impl SavedReason {
             Reason::AsOf => Self::AsOf,
             Reason::Budget => Self::Budget,
             Reason::Custom(what) => Self::Custom(what.to_string()),
-            Reason::UnknownPrevout | Reason::Unspent | Reason::UnknownSpender => Self::UnknownPrevout,
+            Reason::UnknownPrevout => Self::UnknownPrevout,
+            Reason::Unspent => Self::Unspent,
+            Reason::UnknownSpender => Self::UnknownSpender,
         }
     }
 
     fn back(&self) -> Reason {
         match self {
+            Self::Unspent => Reason::Unspent,
+            Self::UnknownSpender => Reason::UnknownSpender,
             Self::UnknownPrevout => Reason::UnknownPrevout,
             Self::Tagged(tag) => Reason::Tagged(tag.clone().into()),
             Self::Hops => Reason::Hops,
