@@ -185,6 +185,29 @@ fn a_run_goes_on_when_its_address_receives_again() {
     }
 }
 
+/// A link stays a link, permissions stay, and an error names the file that was asked for.
+#[cfg(unix)]
+#[test]
+fn a_state_file_stays_what_it_is() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = folder("a_state_file_stays");
+    let (store, _) = simulated(&folder);
+    let seed = first_coinbase(&store);
+    let (file, link) = (folder.join("watch"), folder.join("link"));
+    let args = ["trace", &store, "--seed", &seed, "--policy", "haircut", "--resume"];
+    json(&[&args[..], &[file.to_str().unwrap()]].concat());
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o640)).unwrap();
+    std::os::unix::fs::symlink(&file, &link).unwrap();
+    json(&[&args[..], &[link.to_str().unwrap()]].concat());
+    assert!(link.symlink_metadata().unwrap().is_symlink());
+    assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o640);
+    let missing = folder.join("missing/watch").display().to_string();
+    let refused = fundtrace(&[&args[..], &[&missing]].concat());
+    assert_eq!(refused.status.code(), Some(1));
+    let told = String::from_utf8(refused.stderr).unwrap();
+    assert!(told.contains(&missing) && !told.contains("partial") && !told.contains(".tmp"), "{told}");
+}
+
 /// What nobody was shown is not written down as told.
 #[test]
 fn alerts_that_were_not_shown_are_new_next_time() {

@@ -10,6 +10,7 @@ use fundtrace::{BlockHeight, Error, View};
 use serde_json::json;
 
 use crate::progress::Counter;
+use crate::save::save;
 use crate::trace::Format;
 
 /// Takes a step, tells what is new, and writes down where it ended.
@@ -61,17 +62,9 @@ pub(crate) fn run(
     }
     to.flush()?;
     // Last: what nobody was shown is new next time.
-    save(&watch, file).map_err(here)
-}
-
-/// Under another name first, so that the last good state stays whatever happens.
-fn save(watch: &Watch, file: &Path) -> Result<(), Error> {
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut temporary = tempfile::NamedTempFile::new_in(folder)?;
-    watch.write_to(BufWriter::new(temporary.as_file_mut()))?;
-    temporary.as_file().sync_all()?;
-    temporary.persist(file).map_err(|error| error.error)?;
-    Ok(())
+    let mut bytes = Vec::new();
+    watch.write_to(&mut bytes)?;
+    save(file, |to| to.write_all(&bytes))
 }
 
 fn document(
