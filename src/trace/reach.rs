@@ -124,7 +124,8 @@ pub fn reach_with<'c, S: Stop + ?Sized>(
 
 /// Goes on from a state that [`State`] describes, and returns the state that was reached beside what was found.
 ///
-/// `labels` are those of all seeds, also of those whose transactions are not there yet; they number the sources.
+/// `labels` are those of all seeds, also of those whose transactions are not there yet; they number the sources. A state that no run ends in
+/// is refused with what is wrong.
 pub(super) fn resume<'c, S: Stop + ?Sized>(
     view: View<'c>,
     labels: &[&str],
@@ -133,9 +134,14 @@ pub(super) fn resume<'c, S: Stop + ?Sized>(
     stop: &S,
     options: &Options,
     from: Option<&State>,
-) -> (Reach<'c>, State) {
+) -> Result<(Reach<'c>, State), &'static str> {
     let start = Start { engine: Engine::Auto, view, stop, options: *options, keep: true };
-    start.run(labels, seeds, rule, from)
+    if let Some(from) = from {
+        let (sources, by_label) = seed::numbered(labels);
+        let mut found = Reach::new(view, policy(rule, sources.len()), *options, stop.describe());
+        from.check(view, &start.usable(seeds, &by_label, &mut found), sources.len(), rule)?;
+    }
+    Ok(start.run(labels, seeds, rule, from))
 }
 
 fn policy(rule: Rule, sources: usize) -> Policy {

@@ -146,17 +146,26 @@ fn a_folder_of_cases_gives_one_summary() {
     assert_eq!(fundtrace(&["trace", "--jobs", folder.to_str().unwrap()]).status.code(), Some(1));
 }
 
+/// A simulated chain as a store, and the height of its tip.
+fn simulated(folder: &Path) -> (String, u64) {
+    let world = folder.join("world");
+    let world = world.to_str().unwrap();
+    let made = fundtrace(&["simulate", "--txs", "1000", "--seed", "1", "--out", world, "--as", "store"]);
+    assert_eq!(made.status.code(), Some(0), "{}", String::from_utf8_lossy(&made.stderr));
+    let mut found = std::fs::read_dir(world).unwrap().map(|entry| entry.unwrap().path());
+    let store = found.find(|path| path.extension().is_some_and(|extension| extension == "store")).unwrap();
+    let store = store.to_str().unwrap().to_owned();
+    let tip = json_of(&fundtrace(&["info", &store, "--json"]))["tip_height"].as_u64().unwrap();
+    (store, tip)
+}
+
 #[test]
 fn a_run_goes_on_where_its_file_says() {
     let folder = folder("a_run_goes_on");
-    let (world, file) = (folder.join("world"), folder.join("watch"));
-    let (world, file) = (world.to_str().unwrap(), file.to_str().unwrap());
-    let made = fundtrace(&["simulate", "--txs", "1000", "--seed", "1", "--out", world, "--as", "store"]);
-    assert_eq!(made.status.code(), Some(0), "{}", String::from_utf8_lossy(&made.stderr));
-    let found = std::fs::read_dir(world).unwrap().map(|entry| entry.unwrap().path());
-    let store = found.into_iter().find(|path| path.extension().is_some_and(|extension| extension == "store")).unwrap();
-    let store = store.to_str().unwrap();
-    let tip = json_of(&fundtrace(&["info", store, "--json"]))["tip_height"].as_u64().unwrap();
+    let file = folder.join("watch");
+    let file = file.to_str().unwrap();
+    let (store, tip) = simulated(&folder);
+    let store = store.as_str();
     let seed = first_coinbase(store);
     let (half, tip) = ((tip / 2).to_string(), tip.to_string());
     let step = |as_of: &str| {
@@ -172,6 +181,89 @@ fn a_run_goes_on_where_its_file_says() {
     let other = fundtrace(&["trace", store, "--seed", &seed, "--policy", "fifo", "--resume", file]);
     assert_eq!(other.status.code(), Some(1));
     assert!(String::from_utf8(other.stderr).unwrap().contains("another rule"));
+}
+
+/// An address that receives again has one more seed, and the run goes on.
+#[test]
+fn a_run_goes_on_when_its_address_receives_again() {
+    let folder = folder("an_address_receives_again");
+    let file = folder.join("watch");
+    let (store, tip) = simulated(&folder);
+    let chain = fundtrace::Chain::from_bytes(std::fs::read(&store).unwrap()).unwrap();
+    let (view, half) = (chain.view(), fundtrace::BlockHeight::from_u32(u32::try_from(tip / 2).unwrap()));
+    let again = |output: &fundtrace::chain::Output<'_>| {
+        let to = view.outputs_to(output.script().unwrap());
+        output.tx().height() < Some(half) && to.iter().any(|other| view.output(other).tx().height() > Some(half))
+    };
+    let mut paid = view.txs().flat_map(|tx| tx.outputs()).filter(|output| output.address().is_some());
+    let address = paid.find(again).unwrap().address().unwrap();
+    let (seed, half) = (format!("{address}@0-{tip}"), half.to_string());
+    let args = ["trace", &store, "--seed", &seed, "--policy", "fifo"];
+    let watched = [&args[..], &["--resume", file.to_str().unwrap()]].concat();
+    let begun = json(&[&watched[..], &["--as-of", &half]].concat());
+    let gone_on = json(&watched);
+    assert_eq!(gone_on["resumed_from"].to_string(), half);
+    assert!(gone_on["seeded_sat"].as_u64() > begun["seeded_sat"].as_u64());
+    assert_eq!(gone_on["balance"], json(&args)["runs"][0]["balance"]);
+    for (option, value, told) in [("--policy", "lifo", "another rule"), ("--fees", "coinbase", "other conventions")] {
+        let mut other: Vec<&str> = watched.iter().copied().filter(|arg| !["--policy", "fifo"].contains(arg)).collect();
+        other.extend([option, value]);
+        if option != "--policy" {
+            other.extend(["--policy", "fifo"]);
+        }
+        let refused = fundtrace(&other);
+        assert_eq!(refused.status.code(), Some(1));
+        assert!(String::from_utf8(refused.stderr).unwrap().contains(told));
+    }
+}
+
+/// A link stays a link, permissions stay, and an error names the file that was asked for.
+#[cfg(unix)]
+#[test]
+fn a_state_file_stays_what_it_is() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = folder("a_state_file_stays");
+    let (store, _) = simulated(&folder);
+    let seed = first_coinbase(&store);
+    let (file, link) = (folder.join("watch"), folder.join("link"));
+    let args = ["trace", &store, "--seed", &seed, "--policy", "haircut", "--resume"];
+    json(&[&args[..], &[file.to_str().unwrap()]].concat());
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o640)).unwrap();
+    std::os::unix::fs::symlink(&file, &link).unwrap();
+    json(&[&args[..], &[link.to_str().unwrap()]].concat());
+    assert!(link.symlink_metadata().unwrap().is_symlink());
+    assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o640);
+    let missing = folder.join("missing/watch").display().to_string();
+    let refused = fundtrace(&[&args[..], &[&missing]].concat());
+    assert_eq!(refused.status.code(), Some(1));
+    let told = String::from_utf8(refused.stderr).unwrap();
+    assert!(told.contains(&missing) && !told.contains("partial") && !told.contains(".tmp"), "{told}");
+}
+
+/// What nobody was shown is not written down as told.
+#[test]
+fn alerts_that_were_not_shown_are_new_next_time() {
+    let folder = folder("alerts_that_were_not_shown");
+    let file = folder.join("watch");
+    let (store, tip) = simulated(&folder);
+    let (half, seed) = ((tip / 2).to_string(), first_coinbase(&store));
+    let args = ["trace", &store, "--seed", &seed, "--policy", "haircut", "--resume", file.to_str().unwrap()];
+    assert_eq!(fundtrace(&[&args[..], &["--format", "csv"]].concat()).status.code(), Some(1));
+    assert!(!file.exists());
+    json(&[&args[..], &["--as-of", &half]].concat());
+    let begun = std::fs::read(&file).unwrap();
+    assert_eq!(fundtrace(&[&args[..], &["--format", "csv"]].concat()).status.code(), Some(1));
+    assert!(std::fs::read(&file).unwrap() == begun);
+    // Where every write fails.
+    #[cfg(target_os = "linux")]
+    {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let status = Command::new(env!("CARGO_BIN_EXE_fundtrace")).args(args).stdout(full).status().unwrap();
+        assert_eq!(status.code(), Some(1));
+        assert!(std::fs::read(&file).unwrap() == begun);
+    }
+    assert!(!json(&args)["alerts"].as_array().unwrap().is_empty());
+    assert!(std::fs::read(&file).unwrap() != begun);
 }
 
 fn json_of(output: &Output) -> Value {

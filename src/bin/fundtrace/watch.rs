@@ -10,9 +10,10 @@ use fundtrace::{BlockHeight, Error, View};
 use serde_json::json;
 
 use crate::progress::Counter;
+use crate::save::save;
 use crate::trace::Format;
 
-/// Takes a step, writes down where it ended, and tells what is new.
+/// Takes a step, tells what is new, and writes down where it ended.
 pub(crate) fn run(
     file: &Path,
     view: View<'_>,
@@ -25,15 +26,25 @@ pub(crate) fn run(
     let [rule] = rules else {
         return Err(invalid("--resume follows one rule; name it with --policy"));
     };
+    if !matches!(format, Format::Table | Format::Json) {
+        return Err(invalid("--resume has the formats table and json"));
+    }
     let here = |error: Error| error.within(file.display());
     let counter = Counter::new();
     let stop = counter.over(stop);
     let (watch, reach, alerts, from) = if file.exists() {
         let mut watch =
             Watch::read(BufReader::new(File::open(file).map_err(|error| here(error.into()))?)).map_err(here)?;
-        if watch.rule() != *rule || !watch.is_of(view, seeds, options) {
-            return Err(here(invalid("the file is of a run with other seeds, another rule or other conventions")));
+        if watch.rule() != *rule {
+            return Err(here(invalid(&format!(
+                "the file is of a run under another rule: {}, not {rule}",
+                watch.rule()
+            ))));
         }
+        if watch.options() != *options {
+            return Err(here(invalid("the file is of a run under other conventions (--fees, --coinbase-order)")));
+        }
+        watch.update_seeds(view, seeds).map_err(here)?;
         let progress = watch.advance(view, &stop).map_err(here)?;
         (watch, progress.reach, Some(progress.alerts), progress.resumed_from)
     } else {
@@ -41,28 +52,19 @@ pub(crate) fn run(
         (watch, reach, None, None)
     };
     drop(counter);
-    save(&watch, file).map_err(here)?;
     let mut to = BufWriter::new(std::io::stdout().lock());
-    match format {
-        Format::Json => {
-            serde_json::to_writer_pretty(&mut to, &document(&watch, &reach, alerts.as_deref(), from))
-                .map_err(IoError::from)?;
-            writeln!(to)?;
-        }
-        Format::Table => table(&watch, &reach, alerts.as_deref(), from, &mut to)?,
-        _ => return Err(invalid("--resume has the formats table and json")),
+    if let Format::Json = format {
+        serde_json::to_writer_pretty(&mut to, &document(&watch, &reach, alerts.as_deref(), from))
+            .map_err(IoError::from)?;
+        writeln!(to)?;
+    } else {
+        table(&watch, &reach, alerts.as_deref(), from, &mut to)?;
     }
-    Ok(to.flush()?)
-}
-
-/// Under another name first, so that the last good state stays whatever happens.
-fn save(watch: &Watch, file: &Path) -> Result<(), Error> {
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut temporary = tempfile::NamedTempFile::new_in(folder)?;
-    watch.write_to(BufWriter::new(temporary.as_file_mut()))?;
-    temporary.as_file().sync_all()?;
-    temporary.persist(file).map_err(|error| error.error)?;
-    Ok(())
+    to.flush()?;
+    // Last: what nobody was shown is new next time.
+    let mut bytes = Vec::new();
+    watch.write_to(&mut bytes)?;
+    save(file, |to| to.write_all(&bytes))
 }
 
 fn document(
