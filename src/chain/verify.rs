@@ -155,9 +155,19 @@ impl Sound<'_> {
         let addresses = columns.numbers::<4>(Column::InputAddress);
         let types = columns.bytes_of(Column::InputType);
         let mut spent = 0_u64;
+        let mut begins = columns.numbers::<4>(Column::BlockFirstTx).iter().peekable();
+        // The outputs of the coinbase of the block at hand.
+        let mut own = 0..0;
         for tx in (0..head.txs).map(TxIndex::from_u32) {
             let inputs = columns.inputs_of(tx);
             let coinbase = columns.flags(tx) & flag::COINBASE != 0;
+            if begins.next_if_eq(&u64::from(tx.to_u32())).is_some() {
+                own = 0..0;
+            }
+            if coinbase {
+                let outputs = columns.outputs_of(tx);
+                own = outputs.start.to_u64()..outputs.end.to_u64();
+            }
             let mut blind = false;
             for input in inputs.start.to_u64()..inputs.end.to_u64() {
                 let at = InputIndex::from_u64(input).at();
@@ -168,6 +178,8 @@ impl Sound<'_> {
                 demand(!coinbase, Column::TxFlags, "calls a transaction that spends something a coinbase")?;
                 let earlier = output.to_u64() < columns.outputs_of(tx).start.to_u64();
                 demand(earlier, Column::InputPrevout, "names an output that does not stand before its spender")?;
+                let paid = own.contains(&output.to_u64());
+                demand(!paid, Column::InputPrevout, "names an output of its own block's coinbase")?;
                 demand(columns.spender(output) == tx.to_u32(), Column::OutputSpender, "disagrees with input_prevout")?;
                 demand(values.get(at) == columns.value(output), Column::InputValue, "disagrees with output_value")?;
                 let address = columns.numbers::<4>(Column::OutputAddress).get_u32(output.at());

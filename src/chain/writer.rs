@@ -140,7 +140,7 @@ impl Writer {
     /// # Errors
     ///
     /// When the block does not follow the last one, when its transactions are not those its header commits to, or when one spends what is not there to
-    /// be spent ([`Error::is_contradiction`]); or when a file cannot be written ([`Error::is_io`]). The writer is of no more use then.
+    /// be spent or its own block's coinbase ([`Error::is_contradiction`]); or when a file cannot be written ([`Error::is_io`]). The writer is of no more use then.
     pub fn block(
         &mut self,
         height: BlockHeight,
@@ -187,7 +187,7 @@ impl Writer {
     /// Finds what each input spends, and lists what can be spent from now on.
     fn resolve(&mut self, chunk: &Chunk, prevouts: &mut Vec<u64>) -> Result<(), Error> {
         let mut blocks = chunk.blocks.iter().peekable();
-        let mut height = 0;
+        let (mut height, mut own) = (0, 0..0);
         for tx in 0..chunk.txs() {
             let mut first = false;
             if let Some(block) = blocks.next_if(|block| block.first_tx() == tx) {
@@ -201,11 +201,18 @@ impl Writer {
                 return Err(ChainError::Malformed { txid: Txid::from_byte_array(*txid), what }.into());
             }
             for outpoint in chunk.outpoints_of(tx) {
-                prevouts.push(if coinbase { NO_OUTPUT } else { self.take(outpoint, txid, height)? });
+                let prevout = if coinbase { NO_OUTPUT } else { self.take(outpoint, txid, height)? };
+                if own.contains(&prevout) {
+                    return Err(of_own_block(outpoint, txid, height).into());
+                }
+                prevouts.push(prevout);
             }
             let outputs = chunk.outputs_of(tx);
             let first_output = self.assembler.outputs() + u64::from(outputs.start);
             let count = outputs.end - outputs.start;
+            if coinbase {
+                own = first_output..first_output + u64::from(count);
+            }
             let live = Live::new(id::small(id::at(place)), first_output, count, flags & flag::PROVEN != 0);
             let genesis = coinbase && height == 0;
             if genesis {
@@ -273,6 +280,12 @@ impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Store").field("size", &self.size()).finish_non_exhaustive()
     }
+}
+
+/// A coinbase takes the fees of its whole block, so nothing of the block may spend it.
+fn of_own_block(coinbase: &OutPoint, txid: &[u8; 32], height: u32) -> ChainError {
+    let (height, least) = (BlockHeight::from_u32(height), BlockHeight::from_u32(height.saturating_add(1)));
+    ChainError::HeightOrder { txid: Txid::from_byte_array(*txid), height, parent: coinbase.txid, least }
 }
 
 fn overwritten(view: View<'_>) -> Vec<(u32, u32)> {

@@ -467,3 +467,35 @@ fn mistakes_say_what_to_do() {
     std::fs::write(&first, &bytes[..bytes.len() - 5010]).unwrap();
     assert_eq!(open().unwrap().len(), chain.len() - 1);
 }
+
+/// No transaction may spend a coinbase of its own block; one of the block before is not ripe and is taken all the same.
+#[test]
+fn a_coinbase_is_not_spent_in_its_own_block() {
+    let folder = Folder::new("own-coinbase");
+    let mut chain = vec![genesis_block(Network::Regtest)];
+    grow(&mut chain, &vec![vec![], vec![]]);
+    let (coinbase, own) = (chain[1].txdata[0].compute_txid(), chain[2].txdata[0].compute_txid());
+    let input = |txid| TxIn { previous_output: OutPoint::new(txid, 0), ..TxIn::default() };
+    let spender = |txids: &[_]| Transaction {
+        version: Version(1),
+        lock_time: LockTime::ZERO,
+        input: txids.iter().map(|txid| input(*txid)).collect(),
+        output: vec![TxOut { value: Amount::from_sat(1_000_000), script_pubkey: script(2, 1) }],
+    };
+    for (spent, is_right) in [(vec![coinbase], true), (vec![coinbase, own], false), (vec![own], false)] {
+        let tx = spender(&spent);
+        let block = mine(&chain[1].header, vec![chain[2].txdata[0].clone(), tx.clone()]);
+        write_files(&folder.0, &[&chain[0], &chain[1], &block], [0; 8]);
+        let blocks = Blocks::open(&[&folder.0], Network::Regtest).unwrap();
+        let mut files = Writer::new(Network::Regtest, &folder.0);
+        let mut records = by_records(&chain[..2]);
+        let txs = block.txdata.iter().map(NewTx::from_transaction);
+        let both = [blocks.write_to(&mut files, |_| ()), records.block(BlockHeight::from_u32(2), block.header, txs)];
+        for done in both {
+            assert_eq!(done.is_ok(), is_right);
+            let Err(error) = done else { continue };
+            let what = format!("{} is given at height 2, but as it spends {own} it cannot", tx.compute_txid());
+            assert!(error.is_contradiction() && error.to_string().contains(&what), "{error}");
+        }
+    }
+}

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use serde_json::Value;
+use fundtrace::bitcoin::{Address, Network, ScriptBuf};
+use serde_json::{Value, json};
 
 const SEED: &str = "9436dbf0435b15378f309c35754a110db880fa9bb66a062160a25533bb4a212a:0";
 const SEIZED: &str = "943f2d576ed8d9f388ba75eb82fe35cce29479b84121827ac368a5a94f44cf7a:1";
@@ -110,6 +111,9 @@ fn seeds_from_a_file() {
     std::fs::write(&file, format!("# the ransom\n\n{SEED}=ransom\n")).unwrap();
     let listed = json(&["trace", &colonial(), "--seeds", file.to_str().unwrap(), "--policy", "fifo"]);
     assert_eq!(listed, json(&["trace", &colonial(), "--seed", &format!("{SEED}=ransom"), "--policy", "fifo"]));
+    // Some editors begin a file with a byte order mark.
+    std::fs::write(&file, format!("\u{feff}{SEED}=ransom\n")).unwrap();
+    assert_eq!(listed, json(&["trace", &colonial(), "--seeds", file.to_str().unwrap(), "--policy", "fifo"]));
     std::fs::write(&file, "# the ransom\nnonsense\n").unwrap();
     let refused = fundtrace(&["trace", &colonial(), "--seeds", file.to_str().unwrap()]);
     assert_eq!(refused.status.code(), Some(1));
@@ -277,4 +281,136 @@ fn first_coinbase(store: &str) -> String {
     let view = chain.view();
     let spent = view.txs().flat_map(|tx| tx.outputs()).find(|output| output.spender().is_some()).unwrap();
     spent.outpoint().to_string()
+}
+
+const UNCLAIMED: &str = "5043649d99d2c9950a1315c50860735a80d6ac02020dec0a59083f1ec22628cc";
+const STOLEN: &str = "0000000000000000000000000000000000000000000000000000000000000002:0";
+const PAID: &str = "00142222222222222222222222222222222222222222";
+
+/// A block whose coinbase claims 100 of the 500 satoshis of a transaction's fee; that transaction's `status` is given.
+fn unclaimed(status: &Value) -> String {
+    let confirmed = json!({
+        "confirmed": true, "block_height": 5, "block_time": 1_600_000_005,
+        "block_hash": "000000000000000000000000000000000000000000000000000000000abc0005",
+    });
+    let spent = |last: u32| {
+        json!({
+            "txid": format!("{last:064}"), "vout": 0, "scriptsig": "", "sequence": 0, "is_coinbase": false,
+            "prevout": { "scriptpubkey": "00141111111111111111111111111111111111111111", "value": 1000 },
+        })
+    };
+    let made = |sat: u64| json!([{ "scriptpubkey": PAID, "value": sat }]);
+    let new = json!([{
+        "txid": format!("{:064}", 0), "vout": u32::MAX, "prevout": null, "is_coinbase": true, "scriptsig": "0401000000",
+        "sequence": u32::MAX,
+    }]);
+    json!([
+        { "txid": "c2833484e00f870f18f0e5be5d0a3a77bde4cc7cc66143930c08c82d1a1e5893", "version": 1, "locktime": 0,
+          "vin": new, "vout": made(5_000_000_100), "size": 100, "weight": 400, "fee": 0, "status": confirmed },
+        { "txid": UNCLAIMED, "version": 1, "locktime": 0, "vin": [spent(1), spent(2)], "vout": made(1500), "size": 100,
+          "weight": 400, "fee": 500, "status": if status.is_null() { &confirmed } else { status } },
+    ])
+    .to_string()
+}
+
+fn case(head: &str, seed: &str) -> String {
+    format!("network = \"regtest\"\npolicies = [\"fifo\"]\n{head}\n[[seed]]\nat = \"{seed}\"\nlabel = \"x\"\n")
+}
+
+fn refused(args: &[&str]) -> String {
+    let output = fundtrace(args);
+    assert_ne!(output.status.code(), Some(0), "{args:?}");
+    assert!(output.stdout.is_empty(), "{}", String::from_utf8_lossy(&output.stdout));
+    String::from_utf8(output.stderr).unwrap()
+}
+
+/// What an option cannot do it does not do silently, and says so before it reads what is not even there.
+#[test]
+fn what_jobs_and_backward_runs_cannot_do_is_told_at_once() {
+    let folder = folder("jobs_and_backward");
+    let jobs = folder.to_str().unwrap();
+    assert!(refused(&["trace", "--jobs", jobs, "--direction", "backward"]).contains("--jobs goes forward only"));
+    assert!(refused(&["trace", "--jobs", jobs, "--max-paths", "2"]).contains("--max-paths"));
+    assert!(refused(&["trace", "--jobs", jobs, "--format", "csv"]).contains("formats table and json"));
+    let backward = ["trace", "absent.json", "--seed", SEED, "--direction", "backward"];
+    assert!(refused(&[&backward[..], &["--format", "csv"]].concat()).contains("formats table and json"));
+    assert!(refused(&[&backward[..], &["--bounds"]].concat()).contains("goes with none of"));
+}
+
+/// Over one input the cases are read as each of them is alone, or not at all.
+#[test]
+fn cases_over_one_input_are_read_as_each_is_alone() {
+    let folder = folder("cases_over_one_input");
+    let (input, cases) = (folder.join("input.json"), folder.join("cases"));
+    std::fs::write(&input, unclaimed(&Value::Null)).unwrap();
+    std::fs::create_dir(&cases).unwrap();
+    let (input, jobs, one) = (input.to_str().unwrap(), cases.to_str().unwrap(), cases.join("a.toml"));
+    std::fs::write(&one, case("complete = [5, 5]\nfees = \"coinbase\"", STOLEN)).unwrap();
+    let alone = json(&["trace", input, "--case", one.to_str().unwrap()]);
+    let rows = json(&["trace", input, "--jobs", jobs]);
+    for key in ["ends_sat", "fees_sat", "burned_sat"] {
+        assert_eq!(alone["runs"][0]["balance"][key], rows[0][key], "{key}");
+    }
+    assert_eq!(rows[0]["burned_sat"], 400);
+    assert_eq!((&rows[0]["fees"], rows[0]["input_sha256"].is_string()), (&"coinbase".into(), true));
+    std::fs::write(cases.join("b.toml"), case("", STOLEN)).unwrap();
+    let error = refused(&["trace", input, "--jobs", jobs]);
+    assert!(error.contains("a.toml and") && error.contains("differ in `complete`"), "{error}");
+    assert_eq!(json(&["trace", input, "--jobs", jobs, "--complete", "5-5"]).as_array().unwrap().len(), 2);
+    std::fs::write(cases.join("b.toml"), case("complete = [5, 5]", STOLEN).replace("regtest", "signet")).unwrap();
+    assert!(refused(&["trace", input, "--jobs", jobs]).contains("differ in `network`"));
+}
+
+/// A case that fails takes no other with it, and cases of one title, or of none, are told apart by their files.
+#[test]
+fn a_case_that_fails_is_a_row() {
+    let folder = folder("a_case_that_fails");
+    std::fs::write(folder.join("input.json"), unclaimed(&Value::Null)).unwrap();
+    let good = case("title = \"\"\ninput = [\"input.json\"]", STOLEN);
+    std::fs::write(folder.join("a.toml"), &good).unwrap();
+    std::fs::write(folder.join("b.toml"), good.replace("input.json", "absent.json")).unwrap();
+    std::fs::write(folder.join("c.toml"), "no case").unwrap();
+    std::fs::write(folder.join("d.toml"), &good).unwrap();
+    std::fs::create_dir(folder.join("e.toml")).unwrap();
+    let (jobs, input) = (folder.to_str().unwrap(), folder.join("input.json"));
+    for (given, bad) in [(&[][..], 2), (&[input.to_str().unwrap()], 1)] {
+        let run = |format| fundtrace(&[&["trace", "--jobs", jobs, "--format", format], given].concat());
+        let (output, table) = (run("json"), run("table"));
+        assert_eq!((output.status.code(), table.status.code()), (Some(1), Some(1)));
+        assert!(String::from_utf8(output.stderr).unwrap().contains(&format!("{bad} of 4 cases failed")));
+        let rows: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let rows = rows.as_array().unwrap();
+        assert_eq!(rows.iter().filter(|row| row["error"].is_string()).count(), bad);
+        for (row, file) in rows.iter().zip(["a.toml", "b.toml", "c.toml", "d.toml"]) {
+            assert_eq!(row["file"], file);
+        }
+        assert_eq!((&rows[0]["ends_sat"], &rows[3]["ends_sat"]), (&500.into(), &500.into()));
+        let table = String::from_utf8(table.stdout).unwrap();
+        for named in ["a.toml: \n", "d.toml: \n", "c.toml\n  error: ", "unseeded"] {
+            assert!(table.contains(named), "{named:?} is not in\n{table}");
+        }
+    }
+}
+
+/// What an address received at a height that nobody knows is no seed; every direction says so.
+#[test]
+fn outputs_left_out_of_a_seed_are_told() {
+    let folder = folder("left_out");
+    let input = folder.join("input.json");
+    std::fs::write(&input, unclaimed(&json!({ "confirmed": false }))).unwrap();
+    let script = ScriptBuf::from_hex(PAID).unwrap();
+    let seed = format!("{}@5-5", Address::from_script(&script, Network::Regtest).unwrap());
+    let cases = folder.join("cases");
+    std::fs::create_dir(&cases).unwrap();
+    std::fs::write(cases.join("a.toml"), case("input = [\"../input.json\"]", &seed)).unwrap();
+    let (input, jobs) = (input.to_str().unwrap(), cases.to_str().unwrap());
+    let backward =
+        ["trace", input, "--network", "regtest", "--seed", &seed, "--direction", "backward", "--policy", "fifo"];
+    let left_out = json!([format!("{UNCLAIMED}:0")]);
+    assert_eq!(json(&backward)["left_out"], left_out);
+    assert_eq!(json(&["trace", "--jobs", jobs])[0]["left_out"], left_out);
+    for args in [&backward[..], &["trace", "--jobs", jobs]] {
+        let table = String::from_utf8(fundtrace(args).stdout).unwrap();
+        assert!(table.contains(&format!("left out, its height is unknown: {UNCLAIMED}:0")), "{table}");
+    }
 }

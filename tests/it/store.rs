@@ -4,10 +4,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use fundtrace::Chain;
-use fundtrace::bitcoin::Network;
+use fundtrace::bitcoin::absolute::LockTime;
 use fundtrace::bitcoin::hashes::{Hash, sha256};
+use fundtrace::bitcoin::transaction::Version;
+use fundtrace::bitcoin::{Amount, Network, OutPoint, ScriptBuf, Transaction, TxIn, TxOut};
+use fundtrace::chain::NewTx;
 use fundtrace::source::blk::Blocks;
+use fundtrace::{BlockHeight, Chain, ChainBuilder};
 use proptest::prelude::*;
 
 use crate::blocks::{Folder, indexed};
@@ -271,4 +274,33 @@ fn a_killed_index_leaves_the_last_good_store() {
     // Nothing that a kill left behind is in the way.
     assert!(index().wait().unwrap().success());
     Chain::from_bytes(std::fs::read(&out).unwrap()).unwrap().verify().unwrap();
+}
+
+/// Two transactions that spend a coinbase of the block before; then one of them is moved into the coinbase's block.
+#[test]
+fn verify_refuses_a_coinbase_that_is_spent_in_its_own_block() {
+    let tx = |previous_output, outputs: usize| Transaction {
+        version: Version(1),
+        lock_time: LockTime::ZERO,
+        input: vec![TxIn { previous_output, script_sig: vec![1, 5].into(), ..TxIn::default() }],
+        output: vec![
+            TxOut { value: Amount::from_sat(1000), script_pubkey: ScriptBuf::from_bytes(vec![0x51]) };
+            outputs
+        ],
+    };
+    let coinbase = tx(OutPoint::null(), 2);
+    let txid = coinbase.compute_txid();
+    let mut builder = ChainBuilder::new().network(Network::Regtest);
+    for (tx, height) in [(&coinbase, 5), (&tx(OutPoint::new(txid, 0), 1), 6), (&tx(OutPoint::new(txid, 1), 1), 6)] {
+        builder.insert(NewTx::from_transaction(tx).height(BlockHeight::from_u32(height))).unwrap();
+    }
+    let chain = builder.finish().unwrap();
+    chain.verify().unwrap();
+    let mut bytes = chain.as_bytes().to_vec();
+    let (_, offset, length) =
+        directory(&bytes).into_iter().find(|(name, ..)| name == "block_first_tx").expect("a column of that name");
+    assert_eq!(bytes[offset..offset + length], [0, 0, 0, 0, 1, 0, 0, 0, 3, 0, 0, 0]);
+    bytes[offset + 4] = 2;
+    let error = Chain::from_bytes(rehashed(bytes)).unwrap().verify().unwrap_err();
+    assert!(error.is_store() && error.to_string().contains("its own block's coinbase"), "{error}");
 }

@@ -9,7 +9,8 @@ use fundtrace::bitcoin::Network;
 use fundtrace::chain::Writer;
 use fundtrace::source::blk::{self, Blocks};
 use fundtrace::source::{self, FileSet, Form};
-use fundtrace::{BlockHeight, Chain, ChainBuilder, Error, spec};
+use fundtrace::spec::{self, ResolvedSeed};
+use fundtrace::{BlockHeight, Chain, ChainBuilder, Error, View};
 
 use crate::progress;
 use crate::store::{self, Bytes};
@@ -47,6 +48,22 @@ fn complete(text: &str) -> Result<Complete, Error> {
     spec::heights(text)
 }
 
+/// Whether this is one store, which knows its network and its whole blocks.
+pub(crate) fn is_store(paths: &[PathBuf]) -> bool {
+    matches!(paths, [path] if store::is_here(path))
+}
+
+/// Whether these are block files, which are of whole blocks.
+pub(crate) fn is_of_blocks(paths: &[PathBuf]) -> bool {
+    !paths.is_empty() && paths.iter().all(|path| blk::is_here(path))
+}
+
+/// The outputs that a seed's address received at heights that nobody knows, and that are no seeds therefore.
+pub(crate) fn left_out(view: View<'_>, given: &[ResolvedSeed]) -> Vec<String> {
+    let outputs = given.iter().flat_map(|seed| &seed.left_out);
+    outputs.map(|output| view.output(*output).outpoint().to_string()).collect()
+}
+
 /// Opens a store, or reads everything else into a chain.
 pub(crate) fn load(paths: &[PathBuf], forms: &FormArgs, network: Option<Network>) -> Result<Chain<Bytes>, Error> {
     if let [path] = paths
@@ -63,7 +80,7 @@ pub(crate) fn load(paths: &[PathBuf], forms: &FormArgs, network: Option<Network>
         return Err(invalid("a store stands alone; name no other input beside it").within(path.display()));
     }
     let network = network.unwrap_or(Network::Bitcoin);
-    if !paths.is_empty() && paths.iter().all(|path| blk::is_here(path)) {
+    if is_of_blocks(paths) {
         return blocks(paths, network);
     }
     let chain = freeze(paths, forms, network)?;
@@ -150,7 +167,7 @@ fn read_set(folder: &Path, set: FileSet<'_>, builder: &mut ChainBuilder) -> Resu
     Ok(())
 }
 
-fn invalid(what: impl Into<String>) -> Error {
+pub(crate) fn invalid(what: impl Into<String>) -> Error {
     IoError::new(ErrorKind::InvalidInput, what.into()).into()
 }
 

@@ -2,29 +2,44 @@
 
 use std::io::{BufWriter, Error as IoError, ErrorKind, Write};
 
-use fundtrace::spec::Rule;
+use fundtrace::spec::{ResolvedSeed, Rule};
 use fundtrace::taint::{Fifo, Haircut, Juniority, Lifo, Poison, Seniority, Tiho};
 use fundtrace::trace::{self, Options, OriginBalance, OriginEnd, Origins, Seed, Stop};
 use fundtrace::{Error, View};
 use serde_json::{Value, json};
 
+use crate::input;
 use crate::progress::Counter;
-use crate::trace::Format;
+use crate::trace::{Args, Format};
 
 /// How many origins the table shows under each rule.
 const ENDS_MAX: usize = 40;
 
+/// What goes with no backward run, or cannot be shown of one, is told before anything is read.
+pub(crate) fn check(args: &Args) -> Result<(), Error> {
+    if args.resume.is_some() || args.bounds || !args.explain.is_empty() || !args.paths_to.is_empty() {
+        let what = "--direction backward goes with none of --resume, --bounds, --explain and --paths-to";
+        return Err(input::invalid(what));
+    }
+    match args.format {
+        Format::Json | Format::Table => Ok(()),
+        _ => Err(input::invalid("--direction backward has the formats table and json")),
+    }
+}
+
 pub(crate) fn run(
     view: View<'_>,
-    wanted: &[Seed],
+    given: &[ResolvedSeed],
     rules: &[Rule],
     stop: &dyn Stop,
     options: &Options,
     format: Format,
 ) -> Result<(), Error> {
+    let wanted: Vec<Seed> = given.iter().flat_map(ResolvedSeed::seeds).collect();
+    let left_out = input::left_out(view, given);
     let counter = Counter::new();
     let counted = counter.over(stop);
-    let run = |rule: &Rule| backward(view, wanted, *rule, &counted, options);
+    let run = |rule: &Rule| backward(view, &wanted, *rule, &counted, options);
     let found: Vec<Origins<'_>> = rules.iter().map(run).collect::<Result<_, Error>>()?;
     drop(counter);
     let mut to = BufWriter::new(std::io::stdout().lock());
@@ -34,19 +49,18 @@ pub(crate) fn run(
             let facts = json!({
                 "fundtrace": env!("CARGO_PKG_VERSION"), "direction": "backward", "input_sha256": view.digest().to_string(),
                 "as_of": view.height(), "fees": options.fees.as_str(), "coinbase_order": options.coinbase_order.as_str(),
-                "stop": stop.describe(), "runs": rows,
+                "stop": stop.describe(), "left_out": left_out, "runs": rows,
             });
             serde_json::to_writer_pretty(&mut to, &facts).map_err(IoError::from)?;
             writeln!(to)?;
         }
-        Format::Table => {
+        _ => {
+            for output in &left_out {
+                writeln!(to, "left out, its height is unknown: {output}")?;
+            }
             for origins in &found {
                 table(origins, &mut to)?;
             }
-        }
-        _ => {
-            let what = "--direction backward has the formats table and json";
-            return Err(IoError::new(ErrorKind::InvalidInput, what).into());
         }
     }
     Ok(to.flush()?)

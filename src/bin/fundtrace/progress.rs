@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use fundtrace::source::blk::Progress;
 use fundtrace::trace::{Reason, Stop, Visit};
@@ -30,8 +31,11 @@ pub(crate) fn show(bar: &ProgressBar, progress: Progress) {
     bar.set_message(format!("height {}, {} transactions", progress.height, progress.txs));
 }
 
-/// Between two looks at the terminal.
+/// Between two messages.
 const VISITS: u64 = 1 << 12;
+
+/// Between two looks at the terminal: a run that counts nothing moves the clock all the same.
+const TICK: Duration = Duration::from_millis(200);
 
 /// What is shown of runs: how many outputs they have looked at, and where. It leaves the terminal when it is dropped.
 pub(crate) struct Counter {
@@ -41,7 +45,11 @@ pub(crate) struct Counter {
 
 impl Counter {
     pub(crate) fn new() -> Self {
-        Self { visits: AtomicU64::new(0), bar: bar(None, "{spinner} {elapsed}  {msg}") }
+        let bar = bar(None, "{spinner} {elapsed}  {msg}");
+        if !bar.is_hidden() {
+            bar.enable_steady_tick(TICK);
+        }
+        Self { visits: AtomicU64::new(0), bar }
     }
 
     /// The rule, counting what it is asked.
@@ -70,7 +78,6 @@ impl Stop for Counted<'_> {
             if visits.is_multiple_of(VISITS) {
                 let height = at.output.tx().height().map_or(String::new(), |height| format!(", height {height}"));
                 bar.set_message(format!("{visits} tainted outputs{height}"));
-                bar.tick();
             }
         }
         self.stop.check(at)
@@ -80,8 +87,59 @@ impl Stop for Counted<'_> {
         self.stop.describe()
     }
 
-    /// Where nobody looks nothing is counted, and the engines need not ask.
+    /// As the rule itself: a terminal is no reason to take a slower engine. A run that need not ask is not counted, and shows its time only.
     fn cuts(&self) -> bool {
-        self.stop.cuts() || !self.counter.bar.is_hidden()
+        self.stop.cuts()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fundtrace::trace::stop;
+    use indicatif::TermLike;
+
+    use super::*;
+
+    /// A terminal that somebody looks at.
+    #[derive(Debug)]
+    struct Looked;
+
+    impl TermLike for Looked {
+        fn width(&self) -> u16 {
+            80
+        }
+        fn move_cursor_up(&self, _: usize) -> std::io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_down(&self, _: usize) -> std::io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_right(&self, _: usize) -> std::io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_left(&self, _: usize) -> std::io::Result<()> {
+            Ok(())
+        }
+        fn write_line(&self, _: &str) -> std::io::Result<()> {
+            Ok(())
+        }
+        fn write_str(&self, _: &str) -> std::io::Result<()> {
+            Ok(())
+        }
+        fn clear_line(&self) -> std::io::Result<()> {
+            Ok(())
+        }
+        fn flush(&self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_terminal_does_not_make_a_rule_cut() {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::term_like(Box::new(Looked)));
+        assert!(!bar.is_hidden());
+        let counter = Counter { visits: AtomicU64::new(0), bar };
+        assert!(!counter.over(&stop::never()).cuts());
+        assert!(counter.over(&stop::hops(1)).cuts());
     }
 }

@@ -63,25 +63,25 @@ pub(crate) struct Args {
     pub(crate) format: Format,
     /// Show the evidence paths to this output; may be given more than once (table and json).
     #[arg(long, value_name = "TXID:VOUT")]
-    explain: Vec<OutPoint>,
+    pub(crate) explain: Vec<OutPoint>,
     /// Show for each tagged service, and for each output of --explain, the least and the most that any rule can assign to it (table and json). Limits
     /// (--max-hops, --min-sat, --max-transactions) do not apply to this part.
     #[arg(long)]
-    bounds: bool,
+    pub(crate) bounds: bool,
     /// Show the best routes to this output, on what taint touches: fewest hops, widest, least mixed, earliest; may be given more than once
     /// (table and json).
     #[arg(long, value_name = "TXID:VOUT")]
-    paths_to: Vec<OutPoint>,
+    pub(crate) paths_to: Vec<OutPoint>,
     /// Go on from where this file says, write down there where the run has come to, and show what is new since. Begins anew where the file
     /// is not there yet. One rule, one store.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["explain", "bounds", "paths_to", "jobs"])]
-    resume: Option<PathBuf>,
+    pub(crate) resume: Option<PathBuf>,
     /// Run every case file (*.toml) of a folder and show one summary; where INPUT is given it takes the place of the cases' own.
-    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["seed", "seeds", "case", "explain", "bounds", "paths_to"])]
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["seed", "seeds", "case", "explain", "bounds", "paths_to", "max_paths"])]
     jobs: Option<PathBuf>,
     /// Forward: where the coins of the seeds went. Backward: where they came from (table and json; one rule after the other, each with its own balance).
     #[arg(long, value_enum, default_value = "forward")]
-    direction: Direction,
+    pub(crate) direction: Direction,
     /// How many evidence paths to show to an output, under each rule.
     #[arg(long, value_name = "N", default_value_t = PathLimits::default().paths_max)]
     max_paths: usize,
@@ -106,7 +106,7 @@ fn tag(text: &str) -> Result<TagEntry, String> {
 }
 
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
-enum Direction {
+pub(crate) enum Direction {
     Forward,
     Backward,
 }
@@ -142,6 +142,9 @@ pub(crate) enum Format {
 pub(crate) fn run(args: &Args) -> Result<(), Error> {
     if let Some(folder) = &args.jobs {
         return jobs::run(folder, args);
+    }
+    if args.direction == Direction::Backward {
+        origins::check(args)?;
     }
     shown(args)?;
     let case = match &args.case {
@@ -183,12 +186,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     let seeds: Vec<Seed> = given.iter().flat_map(ResolvedSeed::seeds).collect();
     let (stop, options) = (case.stop(&tags), case.options());
     if args.direction == Direction::Backward {
-        let forward_only = args.resume.is_some() || args.bounds || !explain.is_empty() || !routes_to.is_empty();
-        if forward_only {
-            let what = "--direction backward goes with none of --resume, --bounds, --explain and --paths-to";
-            return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, what).into());
-        }
-        return origins::run(view, &seeds, &rules, &*stop, &options, args.format);
+        return origins::run(view, &given, &rules, &*stop, &options, args.format);
     }
     if let Some(file) = &args.resume {
         return watch::run(file, view, &seeds, &rules, &*stop, &options, args.format);
@@ -285,6 +283,8 @@ pub(crate) fn inputs(case: &Case, given: &[PathBuf], file: Option<&Path>) -> Res
 fn read_seeds(path: &Path) -> Result<Vec<SeedSpec>, Error> {
     let text = std::fs::read_to_string(path).map_err(|error| Error::from(error).within(path.display()))?;
     let mut seeds = Vec::new();
+    // Some editors begin a file with a byte order mark.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     for (line, seed) in (1..).zip(text.lines().map(str::trim)) {
         if !seed.is_empty() && !seed.starts_with('#') {
             let read = seed.parse::<SeedSpec>();
