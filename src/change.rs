@@ -122,7 +122,7 @@ pub use optimal_change::OptimalChange;
 pub use optimal_fee::OptimalFee;
 pub use payment::{Funds, Paid, Payment};
 pub use peeling::Peeling;
-pub use picks::{Guess, picks, picks_in_hindsight, picks_of_all, votes, votes_in_hindsight};
+pub use picks::{Guess, links, picks, picks_in_hindsight, picks_of_all, votes, votes_in_hindsight};
 pub use power_of_ten::PowerOfTen;
 pub use rule::{Context, Published, Rule};
 pub use same_fingerprint::SameFingerprint;

@@ -59,6 +59,36 @@ pub fn picks<R: Change + ?Sized>(view: View<'_>, rule: &R) -> Vec<(TxIndex, Outp
     all.pop().expect("one rule has one list")
 }
 
+/// Returns what picks say of addresses: the first input's that has one and the change's are one owner's, says this transaction. What has no such two addresses is
+/// left out. `Evidence::of_pairs` of `cluster` takes it.
+///
+/// # Panics
+///
+/// When a pick is not from this chain.
+///
+/// # Examples
+///
+/// ```
+#[doc = include_str!("sketch.txt")]
+/// use fundtrace::change;
+/// let chain = sketch(&[("t", &[("coin", 900, "alice")], &[(500, "alice"), (399, "new")])]);
+/// let view = chain.view();
+/// let change = view.txs().next().unwrap().outputs().nth(1).unwrap();
+/// let links = change::links(view, [(change.tx().index(), change.index())]);
+/// assert_eq!(links[0].1, view.txs().next().unwrap().inputs().next().unwrap().address_index().unwrap());
+/// assert_eq!(links[0].2, change.address_index().unwrap());
+/// ```
+pub fn links(
+    view: View<'_>,
+    picks: impl IntoIterator<Item = (TxIndex, OutputIndex)>,
+) -> Vec<(TxIndex, AddressIndex, AddressIndex)> {
+    let link = |(tx, output): (TxIndex, OutputIndex)| {
+        let (input, change) = Guess { tx, output, confidence_ppm: 0 }.addresses(view)?;
+        Some((tx, input, change))
+    };
+    picks.into_iter().filter_map(link).collect()
+}
+
 /// Returns what [`picks`] does, for each of several rules.
 ///
 /// # Examples

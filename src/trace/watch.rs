@@ -234,12 +234,9 @@ impl Watch {
     /// # Examples
     ///
     /// ```no_run
-    /// # fn poll(watch: &mut fundtrace::trace::Watch, chain: &fundtrace::Chain) -> Result<(), fundtrace::Error> {
-    /// use fundtrace::{spec::{self, SeedSpec}, trace::{Seed, stop}};
-    /// let seed: SeedSpec = "bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq@686000-900000".parse()?;
-    /// let found = spec::resolve(chain.view(), &[seed])?;
-    /// let seeds: Vec<Seed> = found.iter().flat_map(|found| found.seeds()).collect();
-    /// watch.update_seeds(chain.view(), &seeds)?;
+    /// # fn poll(watch: &mut fundtrace::trace::Watch, chain: &fundtrace::Chain, seeds: &[fundtrace::trace::Seed]) -> Result<(), fundtrace::Error> {
+    /// use fundtrace::trace::stop;
+    /// watch.update_seeds(chain.view(), seeds)?;
     /// assert!(watch.advance(chain.view(), &stop::never())?.reach.balance().adds_up());
     /// # Ok(())
     /// # }

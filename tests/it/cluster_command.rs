@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use fundtrace::bitcoin::Network;
+use fundtrace::change;
+use fundtrace::simulate::WorldSpec;
 use serde_json::Value;
 
 fn fixture() -> String {
@@ -72,6 +75,14 @@ fn cluster_counts_and_lists_members() {
     let more = json(&[&["cluster"], &source[..], &["--json", "--rules", "same_key,spending"]].concat());
     assert_eq!(more["rules"], serde_json::json!(["spending", "same_key"]));
     assert!(more["clusters"].as_u64() <= shown["clusters"].as_u64());
+    assert_eq!((&shown["coinjoin"], &more["coinjoin"]), (&"skip".into(), &"skip".into()));
+    let every: Vec<&str> =
+        change::Rule::ALL.iter().map(|rule| rule.as_str()).filter(|name| *name != "nothing").collect();
+    for name in every {
+        let with = json(&[&["cluster"], &source[..], &["--json", "--rules", &format!("{name},spending")]].concat());
+        assert_eq!(with["rules"], serde_json::json!(["spending", name]));
+        assert!(with["clusters"].as_u64() <= shown["clusters"].as_u64());
+    }
     let early = json(&[&["cluster"], &source[..], &["--json", "--as-of", "100"]].concat());
     assert!(early["addresses"].as_u64() < shown["addresses"].as_u64());
     assert!(succeed(&[&["cluster"], &source[..]].concat()).contains("clusters "));
@@ -83,7 +94,7 @@ fn what_is_not_understood_is_refused_and_leaves_no_file() {
     let source = fixture();
     let base = ["cluster", &source, "--network", "regtest"];
     let message = refused(&[&base[..], &["--rules", "spendin"]].concat(), 2);
-    assert!(message.contains("unknown rule \"spendin\"; known are spending, same_key"), "{message}");
+    assert!(message.contains("unknown rule \"spendin\"; known are spending, same_key, address_reuse, "), "{message}");
     let parquet = folder.join("members.parquet");
     let message = refused(&[&base[..], &["--members", &parquet.display().to_string()]].concat(), 2);
     assert!(message.contains(".csv"), "{message}");
@@ -122,4 +133,65 @@ fn explain_names_the_transactions() {
     let nobody = "bcrt1qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqdku202";
     let message = refused(&["explain", &fixture(), from, nobody, "--network", "regtest"], 1);
     assert!(message.contains("is not in the input"), "{message}");
+}
+
+/// The references are defined without a guard; early chains have no CoinJoins, so the default that skips them gives the same.
+#[test]
+fn the_command_gives_the_references() {
+    let folder = folder("cluster-references");
+    let chains = [
+        (
+            "btc_testnet3_0_4000/dev_blk_testnet3_0-451.dat.zst",
+            Network::Testnet,
+            vec![("spending", 728), ("spending,fresh", 483)],
+        ),
+        ("btc_mainnet_0_4312/blk00000_0-4312.dat.zst", Network::Bitcoin, vec![("spending", 4_171)]),
+    ];
+    for (file, network, expected) in chains {
+        let Some(chain) = crate::clusters::packed(file, network) else { return };
+        let store = folder.join("chain.store");
+        let mut bytes = Vec::new();
+        chain.write_to(&mut bytes).unwrap();
+        std::fs::write(&store, bytes).unwrap();
+        for (rules, clusters) in expected {
+            for coinjoin in ["skip", "keep"] {
+                let shown = json(&[
+                    "cluster",
+                    &store.display().to_string(),
+                    "--rules",
+                    rules,
+                    "--coinjoin",
+                    coinjoin,
+                    "--json",
+                ]);
+                assert_eq!(shown["clusters"], clusters, "{file} {rules} {coinjoin}");
+            }
+        }
+    }
+}
+
+/// In a world with Whirlpool and Wasabi rounds the default joins fewer addresses, and a derivation says what was left out.
+#[test]
+fn coinjoins_are_left_out_unless_kept() {
+    let store = folder("cluster-coinjoins").join("chain.store");
+    let (chain, _) = crate::worlds::known(WorldSpec::new(12_000), 4);
+    let mut bytes = Vec::new();
+    chain.write_to(&mut bytes).unwrap();
+    std::fs::write(&store, bytes).unwrap();
+    let store = store.display().to_string();
+    let clusters = |more: &[&str]| json(&[&["cluster", &store, "--json"], more].concat());
+    let (skip, keep) = (clusters(&[]), clusters(&["--coinjoin", "keep"]));
+    assert!(skip["clusters"].as_u64() > keep["clusters"].as_u64(), "{skip} {keep}");
+    let view = chain.view();
+    let mix = view
+        .txs()
+        .find(|tx| fundtrace::detect::coinjoin::is_mix(*tx, fundtrace::detect::Confidence::from_percent(60)))
+        .unwrap();
+    let of = |at: usize| view.address(mix.inputs().nth(at).unwrap().address_index().unwrap()).to_string();
+    let kept = json(&["explain", &store, &of(0), &of(1), "--coinjoin", "keep", "--json"]);
+    assert_eq!(kept["steps"][0]["parameters"], "coinjoin=keep");
+    let skipped = json(&["explain", &store, &of(0), &of(1), "--json"]);
+    assert_eq!(skipped["rules"][0]["parameters"], "coinjoin=skip, from 60 %");
+    let rests_on_it = |step: &Value| step["txid"] == mix.txid().to_string();
+    assert!(skipped["steps"].as_array().is_none_or(|steps| !steps.iter().any(rests_on_it)));
 }

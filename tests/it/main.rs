@@ -25,6 +25,7 @@ mod memos;
 mod mini;
 mod model;
 mod oracle;
+mod owners;
 mod random;
 mod reach;
 mod reference;

@@ -7,7 +7,9 @@ use clap::{Args as ClapArgs, ValueEnum};
 use fundtrace::bitcoin::address::NetworkUnchecked;
 use fundtrace::bitcoin::{Address, Network};
 use fundtrace::chain::Tx;
+use fundtrace::change::{self, Context, Fingerprints};
 use fundtrace::cluster::{self, Clusters, Derivation, Evidence, Proofs, same_key, spending};
+use fundtrace::detect::{Confidence, coinjoin};
 use fundtrace::{AddressIndex, BlockHeight, Chain, Error, View, spec};
 use serde_json::{Value, json};
 
@@ -19,38 +21,46 @@ use crate::store::Bytes;
 #[derive(ClapArgs, Debug)]
 struct RuleArgs {
     /// The rules, separated by commas: spending (addresses that a transaction spends together), same_key (the legacy, witness and nested
-    /// addresses of one key, and a witness program with its nested form).
+    /// addresses of one key, and a witness program with its nested form), and rules that name the change of a payment, which is joined with its
+    /// first input: fresh, address_reuse and others; an unknown name lists them all.
     #[arg(long, value_name = "NAME,...", value_delimiter = ',', default_value = spending::NAME, value_parser = rule)]
     rules: Vec<Rule>,
-    /// What spending does with transactions that look like CoinJoins: skip leaves them out, keep takes them for any other.
-    #[arg(long, value_name = "skip|keep", default_value = "keep")]
+    /// What spending and change rules do with CoinJoins of a protocol with a mark of its own: skip leaves them out, keep takes them for any other.
+    #[arg(long, value_name = "skip|keep", default_value = "skip")]
     coinjoin: Coinjoin,
     /// Look at the chain as of the end of the block at this height.
     #[arg(long, value_name = "HEIGHT")]
     as_of: Option<u32>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// In this order they are shown, and change rules in their own.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum Rule {
     Spending,
     SameKey,
+    Change(change::Rule),
 }
 
 impl Rule {
-    const ALL: [Self; 2] = [Self::Spending, Self::SameKey];
+    /// Every rule but the change rule that names nothing.
+    fn all() -> impl Iterator<Item = Self> {
+        let change = change::Rule::ALL.into_iter().filter(|rule| *rule != change::Rule::Nothing);
+        [Self::Spending, Self::SameKey].into_iter().chain(change.map(Self::Change))
+    }
 
     fn name(self) -> &'static str {
         match self {
             Self::Spending => spending::NAME,
             Self::SameKey => same_key::NAME,
+            Self::Change(rule) => rule.as_str(),
         }
     }
 }
 
 fn rule(name: &str) -> Result<Rule, String> {
-    Rule::ALL.into_iter().find(|rule| rule.name() == name).ok_or_else(|| {
-        let known = Rule::ALL.map(Rule::name).join(", ");
-        format!("unknown rule {name:?}; known are {known}")
+    Rule::all().find(|rule| rule.name() == name).ok_or_else(|| {
+        let known: Vec<&str> = Rule::all().map(Rule::name).collect();
+        format!("unknown rule {name:?}; known are {}", known.join(", "))
     })
 }
 
@@ -60,26 +70,42 @@ enum Coinjoin {
     Keep,
 }
 
-/// The one place where spending's guard is decided.
-fn guard(coinjoin: Coinjoin) -> Result<fn(Tx<'_>) -> bool, Error> {
-    match coinjoin {
-        Coinjoin::Keep => Ok(|_| false),
-        Coinjoin::Skip => Err(invalid("--coinjoin skip: nothing here recognises CoinJoins yet; say --coinjoin keep")),
+impl Coinjoin {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Skip => "skip",
+            Self::Keep => "keep",
+        }
+    }
+
+    /// How sure a detector must be before a transaction is left out: the protocols with a mark of their own are, equal outputs alone are not.
+    const PERCENT: u32 = 60;
+
+    /// The one place where the guard is decided.
+    fn guard(self) -> fn(Tx<'_>) -> bool {
+        match self {
+            Self::Keep => |_| false,
+            Self::Skip => |tx| coinjoin::is_mix(tx, Confidence::from_percent(Self::PERCENT)),
+        }
+    }
+
+    /// What evidence says of the guard.
+    fn told(self) -> String {
+        match self {
+            Self::Keep => "coinjoin=keep".into(),
+            Self::Skip => format!("coinjoin=skip, from {} %", Self::PERCENT),
+        }
     }
 }
 
 impl RuleArgs {
     /// The rules, each once and in one order.
     fn rules(&self) -> Vec<Rule> {
-        Rule::ALL.into_iter().filter(|rule| self.rules.contains(rule)).collect()
+        Rule::all().filter(|rule| self.rules.contains(rule)).collect()
     }
 
     fn names(&self) -> Vec<&'static str> {
         self.rules().into_iter().map(Rule::name).collect()
-    }
-
-    fn told(&self) -> &'static str {
-        if self.coinjoin == Coinjoin::Skip { "coinjoin=skip" } else { "coinjoin=keep" }
     }
 
     fn view<'c>(&self, chain: &'c Chain<Bytes>) -> View<'c> {
@@ -88,20 +114,50 @@ impl RuleArgs {
 
     fn clusters(&self, view: View<'_>) -> Result<Clusters, Error> {
         match self.rules()[..] {
-            [Rule::Spending] => Ok(cluster::by_spending(view, guard(self.coinjoin)?)),
+            [Rule::Spending] => Ok(cluster::by_spending(view, self.coinjoin.guard())),
             _ => Ok(self.evidence(view)?.clusters()),
         }
     }
 
     fn evidence(&self, view: View<'_>) -> Result<Evidence, Error> {
-        let guard = guard(self.coinjoin)?;
+        let (told, guard) = (self.coinjoin.told(), self.coinjoin.guard());
         let of = |rule: Rule| match rule {
-            Rule::Spending => spending::evidence(view, self.told(), guard),
+            Rule::Spending => spending::evidence(view, &told, guard),
             Rule::SameKey => same_key::evidence(view),
+            Rule::Change(rule) => by_change(view, rule, self.coinjoin),
         };
         let all = self.rules().into_iter().map(of).reduce(Evidence::and);
         all.ok_or_else(|| invalid("no rule is given; say --rules spending"))
     }
+}
+
+/// What a change rule names, but in CoinJoins that are left out.
+///
+/// Rules that ask for clusters get those by spending under the same guard.
+fn by_change(view: View<'_>, rule: change::Rule, coinjoin: Coinjoin) -> Evidence {
+    let guard = coinjoin.guard();
+    let fingerprints = matches!(rule, change::Rule::SameFingerprint).then(|| Fingerprints::of(view));
+    let clusters =
+        matches!(rule, change::Rule::ClusterMember | change::Rule::TwoHops).then(|| cluster::by_spending(view, guard));
+    // The view shows every address that a rule can ask about.
+    let cluster =
+        |address| clusters.as_ref().and_then(|clusters| clusters.of(address)).map_or(u32::MAX, |of| of.to_u32());
+    let is_mix = |tx| guard(view.tx(tx));
+    let mut context = Context::default().cluster(&cluster).coinjoin(&is_mix);
+    if let Some(fingerprints) = &fingerprints {
+        context = context.fingerprints(fingerprints);
+    }
+    let (version, parameters, picks) = if let Some(rule) = rule.change(&context) {
+        (rule.version(), rule.parameters(), change::picks(view, &*rule))
+    } else {
+        let rule = rule.hindsight(&context).expect("the context has all that rules ask for");
+        (rule.version(), rule.parameters(), change::picks_in_hindsight(view, &*rule))
+    };
+    let told = parameters.into_iter().map(|(name, value)| format!("{name}={value}"));
+    let told: Vec<String> = told.chain([coinjoin.told()]).collect();
+    let named = cluster::Rule::new(rule.as_str(), version).parameters(told.join(", "));
+    let picks = picks.into_iter().filter(|(tx, _)| !is_mix(*tx));
+    Evidence::of_pairs(view, named, change::links(view, picks))
 }
 
 fn invalid(what: impl Into<String>) -> Error {
@@ -135,8 +191,6 @@ fn members_file(path: &str) -> Result<PathBuf, String> {
 const LARGEST: usize = 10;
 
 pub(crate) fn run(args: &Args) -> Result<(), Error> {
-    // Before the chain: nobody should wait for a refusal.
-    guard(args.rules.coinjoin)?;
     let chain = input::load(&args.input.input, &args.input.forms, args.input.network)?;
     let view = args.rules.view(&chain);
     let clusters = args.rules.clusters(view)?;
@@ -151,7 +205,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
             "clusters": clusters.len(),
             "largest": largest,
             "rules": args.rules.names(),
-            "coinjoin": args.rules.told().trim_start_matches("coinjoin="),
+            "coinjoin": args.rules.coinjoin.name(),
             "as_of": args.rules.as_of,
         });
         serde_json::to_writer(&mut out, &shown).map_err(IoError::from)?;
@@ -161,7 +215,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
         writeln!(out, "{:10} {}", "addresses", clusters.addresses())?;
         writeln!(out, "{:10} {}", "clusters", clusters.len())?;
         writeln!(out, "{:10} {}", "largest", sizes.join(" "))?;
-        writeln!(out, "{:10} {} ({})", "rules", args.rules.names().join(", "), args.rules.told())?;
+        writeln!(out, "{:10} {} ({})", "rules", args.rules.names().join(", "), args.rules.coinjoin.told())?;
     }
     Ok(out.flush()?)
 }
@@ -203,7 +257,6 @@ pub(crate) struct ExplainArgs {
 }
 
 pub(crate) fn explain(args: &ExplainArgs) -> Result<(), Error> {
-    guard(args.rules.coinjoin)?;
     let [from, to] = &args.addresses[..] else { return Err(invalid("name two addresses")) };
     let chain = input::load(std::slice::from_ref(&args.input), &args.forms, args.network)?;
     let view = args.rules.view(&chain);

@@ -1,0 +1,209 @@
+//! Clusters against known owners: emulated CoinJoins, a node's chain, simulated worlds with key imports, consolidations.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+
+use fundtrace::bitcoin::{Address, Network, address::NetworkUnchecked};
+use fundtrace::chain::{Tx, Writer};
+use fundtrace::change::{self, Fresh};
+use fundtrace::cluster::{self, Clusters, Evidence, Rule, spending};
+use fundtrace::detect::{Confidence, coinjoin};
+use fundtrace::eval::{self, Clustering};
+use fundtrace::source::blk::Blocks;
+use fundtrace::{AddressIndex, Chain, EntityIndex, View};
+
+fn data(folder: &str) -> Option<PathBuf> {
+    let all = std::env::var_os("FUNDTRACE_DATA");
+    if all.is_none() {
+        println!("skipped: FUNDTRACE_DATA is not set");
+    }
+    all.map(|all| PathBuf::from(all).join(folder))
+}
+
+fn of_blocks(folder: &Path) -> Chain {
+    let mut writer = Writer::new(Network::Regtest, &std::env::temp_dir());
+    Blocks::open(&[folder.to_owned()], Network::Regtest).unwrap().write_to(&mut writer, |_| {}).unwrap();
+    let mut store = Vec::new();
+    writer.finish().unwrap().write_to(&mut store).unwrap();
+    Chain::from_bytes(store).unwrap()
+}
+
+fn guard(percent: u32) -> impl Fn(Tx<'_>) -> bool + Send + Sync + Copy {
+    move |tx| coinjoin::is_mix(tx, Confidence::from_percent(percent))
+}
+
+/// The owners of a view's addresses, numbered by name.
+fn owners(view: View<'_>, listed: &BTreeMap<String, String>) -> HashMap<AddressIndex, EntityIndex> {
+    let mut numbers: BTreeMap<&str, u32> = BTreeMap::new();
+    let mut owners = HashMap::new();
+    for (address, owner) in listed {
+        let address: Address<NetworkUnchecked> = address.parse().unwrap();
+        let Some(at) = view.address_index(&address.assume_checked().script_pubkey()) else { continue };
+        let next = u32::try_from(numbers.len()).unwrap();
+        owners.insert(at, EntityIndex::from_u32(*numbers.entry(owner).or_insert(next)));
+    }
+    owners
+}
+
+fn score(clusters: &Clusters, owner: impl Fn(AddressIndex) -> Option<EntityIndex>) -> Clustering {
+    let all = (0..u32::try_from(clusters.addresses()).unwrap()).map(AddressIndex::from_u32);
+    eval::cluster(all.map(|address| (clusters.of(address).unwrap().to_u32(), owner(address))))
+}
+
+fn figures(name: &str, score: &Clustering) -> (String, String, u64) {
+    let shown = (format!("{:.3}", score.precision()), format!("{:.3}", score.recall()), score.owners_max);
+    println!("{name}: {shown:?} of {} addresses, {} owners", score.items, score.owners);
+    shown
+}
+
+#[test]
+fn emulated_coinjoins_ruin_spending_without_a_guard() {
+    let Some(folder) = data("coinjoin_emulated_regtest/ww2_2024-04-05_15-19") else { return };
+    let listed = std::fs::read(folder.join("wallet_addresses.json")).unwrap();
+    let wallets: BTreeMap<String, Vec<String>> = serde_json::from_slice(&listed).unwrap();
+    let listed = wallets.iter().flat_map(|(wallet, all)| all.iter().map(|address| (address.clone(), wallet.clone())));
+    let blocks = tempfile::tempdir().unwrap();
+    std::fs::copy(folder.join("blk_regtest.dat"), blocks.path().join("blk00000.dat")).unwrap();
+    let chain = of_blocks(blocks.path());
+    let view = chain.view();
+    let owners = owners(view, &listed.collect());
+    let of = |clusters: &Clusters| score(clusters, |address| owners.get(&address).copied());
+    let listed = std::fs::read_to_string(folder.join("coinjoin_txids.txt")).unwrap();
+    let listed = |tx: Tx<'_>| listed.lines().any(|line| line == tx.txid().to_string());
+    for tx in view.txs().filter(|tx| listed(*tx)) {
+        let found = coinjoin::classify(tx).map(|finding| (finding.rule, finding.verdict, finding.confidence));
+        println!("{} inputs, {} outputs: {found:?}", tx.inputs().len(), tx.outputs().len());
+    }
+    let (found, wrong): (Vec<_>, Vec<_>) = view.txs().filter(|tx| guard(60)(*tx)).partition(|tx| listed(*tx));
+    assert_eq!((view.txs().filter(|tx| listed(*tx)).count(), found.len(), wrong.len()), (6, 4, 0));
+    let keep = figures("coinjoins kept", &of(&cluster::by_spending(view, |_| false)));
+    assert_eq!(keep, ("0.108".into(), "0.049".into(), 10));
+    // Two rounds stay that the rule does not know, and all pairs are theirs: recall is lost, and what is left is no better.
+    let skip = figures("skipped by the rule", &of(&cluster::by_spending(view, guard(60))));
+    assert_eq!(skip, ("0.074".into(), "0.004".into(), 10));
+    // Nobody spends two addresses but in a round.
+    let all = figures("skipped by the list", &of(&cluster::by_spending(view, listed)));
+    assert_eq!(all, ("n/a".into(), "0.000".into(), 1));
+}
+
+#[test]
+fn a_nodes_chain_against_its_owners() {
+    let Some(folder) = data("btc_regtest_core31") else { return };
+    let listed: BTreeMap<String, String> =
+        serde_json::from_slice(&std::fs::read(folder.join("owners.json")).unwrap()).unwrap();
+    let chain = of_blocks(&folder);
+    let view = chain.view();
+    let owners = owners(view, &listed);
+    let of = |clusters: &Clusters| score(clusters, |address| owners.get(&address).copied());
+    let fresh = change::links(view, change::picks(view, &Fresh));
+    let fresh = spending::evidence(view, "", guard(60)).and(Evidence::of_pairs(view, Rule::new("fresh", 1), fresh));
+    assert_eq!(
+        figures("core31 keep", &of(&cluster::by_spending(view, |_| false))),
+        ("0.967".into(), "0.039".into(), 7)
+    );
+    assert_eq!(
+        figures("core31 skip from 60", &of(&cluster::by_spending(view, guard(60)))),
+        ("0.975".into(), "0.039".into(), 7)
+    );
+    assert_eq!(
+        figures("core31 skip from 25", &of(&cluster::by_spending(view, guard(25)))),
+        ("0.998".into(), "0.039".into(), 2)
+    );
+    assert_eq!(figures("core31 fresh", &of(&fresh.clusters())), ("0.975".into(), "0.041".into(), 7));
+}
+
+#[cfg(feature = "simulate")]
+mod simulated {
+    use fundtrace::change::{Context, Votes};
+    use fundtrace::cluster::build::VetoReason;
+    use fundtrace::cluster::{Constraints, Proofs, Soft};
+    use fundtrace::simulate::WorldSpec;
+    use fundtrace::truth::Kind;
+
+    use super::*;
+
+    /// Spending, the votes of every change rule that does not look ahead, and what they say of the outputs that they do not name: those are not the payer's.
+    fn evidence(view: View<'_>) -> (Evidence, Vec<Soft>, Constraints) {
+        let context = Context::default();
+        let rules = change::Rule::ALL.into_iter().filter_map(|rule| rule.change(&context));
+        let votes = rules.fold(Votes::new(1), |votes, rule| votes.rule(rule, 1));
+        let (mut soft, mut constraints) = (Vec::new(), Constraints::default());
+        for guess in change::votes(view, &votes).into_iter().filter(|guess| !guard(60)(view.tx(guess.tx))) {
+            let Some((input, change)) = guess.addresses(view) else { continue };
+            soft.push(Soft::new(input, change, guess.tx, 0, guess.confidence_ppm));
+            let others = view.tx(guess.tx).outputs().filter_map(|output| output.address_index());
+            for other in others.filter(|other| ![input, change].contains(other)) {
+                constraints = constraints.apart(input, other);
+            }
+        }
+        (spending::evidence(view, "", guard(60)), soft, constraints)
+    }
+
+    #[test]
+    fn a_constrained_build_does_not_collapse_where_the_naive_union_does() {
+        // Seeds of small worlds in which a key is imported.
+        for seed in [6, 9, 11] {
+            let (chain, truth) = crate::worlds::known(WorldSpec::new(12_000), seed);
+            let view = chain.view();
+            let import = view.txs().find(|tx| truth.kind(tx.index()) == Some(Kind::Import)).expect("a key is imported");
+            let (hard, soft, constraints) = evidence(view);
+            let rules = [Rule::new("votes", 1)];
+            let naive = cluster::build(&hard, &rules, &soft, &Constraints::default()).at(0);
+            let built = cluster::build(&hard, &rules, &soft, &constraints);
+            let clusters = built.at(0);
+            let of = |clusters: &Clusters| score(clusters, |address| truth.owner_of_address(address));
+            let (free, held) = (of(&naive), of(&clusters));
+            figures("naive union", &free);
+            figures("constrained", &held);
+            println!(
+                "world {seed}: largest {} and {}, most owners {} and {}",
+                free.largest, held.largest, free.owners_max, held.owners_max
+            );
+            // What is spent together is hard evidence: the import joins two owners in both, and neither build can know.
+            let inputs: Vec<AddressIndex> = import.inputs().filter_map(|input| input.address_index()).collect();
+            assert!(inputs.iter().any(|input| truth.owner_of_address(*input) != truth.owner_of_address(inputs[0])));
+            assert!(inputs.iter().all(|input| built.base().is_same(*input, inputs[0])));
+            assert!(held.largest.num * 2 < free.largest.num && held.owners_max * 2 < free.owners_max);
+            // Each veto names a pair that some payment told apart, one in either cluster.
+            let mut right = 0;
+            for veto in built.vetoes() {
+                let VetoReason::Apart(payer, payee) = veto.reason else { panic!("no other constraint is set") };
+                assert!(!clusters.is_same(payer, payee));
+                right += usize::from(truth.owner_of_address(veto.soft.a) != truth.owner_of_address(veto.soft.b));
+            }
+            println!("{right} of {} vetoes kept two owners apart", built.vetoes().len());
+            assert!(right * 2 > built.vetoes().len());
+        }
+    }
+
+    #[test]
+    fn a_consolidation_is_explained_by_transactions_whose_removal_separates() {
+        let (chain, truth) = crate::worlds::known(WorldSpec::new(12_000), 5);
+        let view = chain.view();
+        let evidence = spending::evidence(view, "", guard(60));
+        let many = view.txs().filter(|tx| matches!(truth.kind(tx.index()), Some(Kind::Consolidation | Kind::Sweep)));
+        let most = many.max_by_key(|tx| tx.inputs().len()).unwrap();
+        assert!(most.inputs().len() > 20, "{} inputs", most.inputs().len());
+        let inputs: Vec<AddressIndex> = most.inputs().filter_map(|input| input.address_index()).collect();
+        let proofs = Proofs::of(evidence);
+        // The consolidation, and the largest clusters, where transactions overlap.
+        let (mut links, mut others, mut longest) = (0, 0, 0);
+        let largest = proofs.clusters().largest(30).into_iter().map(|cluster| proofs.clusters().members(cluster));
+        let pairs = std::iter::once(&inputs[..]).chain(largest);
+        let pairs = pairs.flat_map(|all| all.iter().skip(1).step_by(all.len().div_ceil(5)).map(|to| (all[0], *to)));
+        for (from, to) in pairs {
+            let derivation = proofs.explain(from, to).unwrap();
+            longest = longest.max(derivation.steps.len());
+            for step in &derivation.steps {
+                let spends = |who| view.tx(step.tx).inputs().any(|input| input.address_index() == Some(who));
+                assert!(spends(step.from) && spends(step.to));
+                // Made anew without the transaction.
+                let without = proofs.evidence().without(step.tx).clusters();
+                assert_eq!(!without.is_same(from, to), step.is_only_link);
+                if step.is_only_link { links += 1 } else { others += 1 }
+            }
+        }
+        println!("{} inputs: {links} only links, {others} others, {longest} steps", inputs.len());
+        assert!(links > 20 && others > 0 && longest > 1);
+    }
+}
