@@ -28,7 +28,6 @@ mod watch;
 
 pub use backward::{OriginBalance, OriginEnd, OriginReason, Origins, backward};
 pub use balance::Balance;
-pub(crate) use bounds::fees_are;
 pub use bounds::{Bound, BoundLimits, Gap, Most, Place, bounds};
 pub use connect::{ConnectLimit, ConnectLimits, Connection, Link, connect};
 pub use forward::forward;
@@ -107,6 +106,14 @@ pub enum Fees {
 }
 
 impl Fees {
+    /// What becomes of fees, in a sentence.
+    pub(crate) fn phrase(self) -> &'static str {
+        match self {
+            Self::Drop => "booked where they are paid",
+            Self::Coinbase => "followed into coinbases",
+        }
+    }
+
     /// Returns the name, as it is written in case files and reports.
     pub fn as_str(self) -> &'static str {
         match self {

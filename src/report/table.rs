@@ -10,7 +10,7 @@ use crate::chain::Counts;
 use crate::error::Error;
 use crate::id::OutputIndex;
 use crate::taint::Origin;
-use crate::trace::{self, Bound, Fees, Gap, Most, PathLimits, Paths, Reason, Trace};
+use crate::trace::{Bound, Fees, Gap, Most, PathLimits, Paths, Reason, Trace};
 
 /// How many ends are shown; the rest is counted.
 const ENDS_MAX: usize = 40;
@@ -99,7 +99,7 @@ fn bounds(bounds: &[Bound], traces: &[Trace<'_>], to: &mut impl Write) -> Result
         to,
         "\nBounds under every rule that conserves value transaction by transaction, on these transactions, seeds and ends,\n\
          followed without limits and with fees {}",
-        trace::fees_are(first.fees)
+        first.fees.phrase()
     )?;
     let mut table = table(&["place", "at least (sat)", "at most (sat)"]);
     for bound in bounds {

@@ -151,7 +151,7 @@ impl fmt::Display for Bound {
             f,
             "under every rule that conserves value transaction by transaction, on these transactions, seeds and ends, \
              followed without limits and with fees {}, ",
-            fees_are(self.fees)
+            self.fees.phrase()
         )?;
         match self.least {
             Some(least) => write!(f, "at least {} sat", least.to_sat())?,
@@ -166,14 +166,6 @@ impl fmt::Display for Bound {
             Most::GaveUp => write!(f, " and at most an amount that was not found within the limits")?,
         }
         write!(f, " is assigned to {}", self.name)
-    }
-}
-
-/// What becomes of fees, in a sentence.
-pub(crate) fn fees_are(fees: Fees) -> &'static str {
-    match fees {
-        Fees::Drop => "booked where they are paid",
-        Fees::Coinbase => "followed into coinbases",
     }
 }
 
