@@ -15,6 +15,7 @@
 //! | [`detect`] | what kind of transaction it is: mixes, swaps, other shapes |
 //! | [`change`] | which outputs go back to the payer: rules, votes, fingerprints |
 //! | [`cluster`] | which addresses appear to have one owner, and what every merge rests on |
+//! | [`service`] | deposit addresses, hot wallets, custodial mixers, peel chains: what needs several transactions, owners or tags |
 //! | [`tag`] | who is said to stand behind an address |
 //! | [`trace`] | following taint, stops, balance sheets, evidence |
 //! | [`spec`] | rules, seeds and cases by name |
@@ -56,6 +57,8 @@ pub mod change;
 pub mod tag;
 
 pub mod cluster;
+
+pub mod service;
 
 pub mod trace;
 

@@ -1,0 +1,4 @@
+//! What needs several transactions, owners or tags: deposit addresses, hot wallets, custodial mixers, peel chains.
+//!
+//! Every answer is an inference: it carries its rule with the version, the transactions it rests on and a confidence, which is a grade
+//! that the rule's author gave and no measured probability.
