@@ -23,7 +23,7 @@ use std::collections::BTreeSet;
 
 use bitcoin::{ScriptBuf, Txid};
 
-use super::shape::{self, Shape};
+use super::shape::Lazy;
 use super::{Confidence, Finding, Kind, Verdict};
 use crate::chain::Tx;
 
@@ -66,20 +66,25 @@ impl Default for Rules {
 impl Rules {
     /// As [`classify`], with lists.
     pub fn classify(&self, tx: Tx<'_>) -> Option<Finding> {
+        self.classify_shape(&Lazy::of(tx))
+    }
+
+    pub(super) fn classify_shape(&self, shape: &Lazy<'_>) -> Option<Finding> {
+        let tx = shape.tx;
         if let Some(listed) = self.listed(tx) {
             return Some(listed);
         }
         // A Wasabi 2 round without two equal outputs does not occur, and of the others equal outputs are the essence.
-        if tx.inputs().len() < 2 || tx.outputs().len() < 3 || !shape::has_equal_outputs(tx) {
+        if tx.inputs().len() < 2 || tx.outputs().len() < 3 || !shape.has_equal_outputs() {
             return None;
         }
-        let shape = Shape::of(tx);
+        let shape = shape.get();
         let asked: [&dyn Fn() -> Option<Finding>; 5] = [
-            &|| whirlpool::of(tx, &shape),
-            &|| wasabi2::of(tx, &shape),
-            &|| wasabi1::of(tx, &shape, self),
-            &|| joinmarket::of(tx, &shape, self),
-            &|| equal::of(tx, &shape, self),
+            &|| whirlpool::of(tx, shape),
+            &|| wasabi2::of(tx, shape),
+            &|| wasabi1::of(tx, shape, self),
+            &|| joinmarket::of(tx, shape, self),
+            &|| equal::of(tx, shape, self),
         ];
         let mut second: Option<Finding> = None;
         for finding in asked.into_iter().filter_map(|ask| ask()) {

@@ -78,7 +78,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
 fn line(txid: Txid, finding: &Finding, out: &mut impl Write) -> Result<(), Error> {
     let (ppm, verdict) = (finding.confidence.to_ppm(), finding.verdict.as_str());
     write!(out, "{txid} {} {verdict} {}.{:04} % {}", finding.kind, ppm / 10_000, ppm % 10_000, finding.rule)?;
-    for (name, feature) in &finding.features {
+    for (name, feature) in finding.features.iter() {
         write!(out, " {name}={}", serde_json::to_string(feature).map_err(IoError::from)?)?;
     }
     Ok(writeln!(out)?)

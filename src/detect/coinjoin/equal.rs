@@ -55,7 +55,7 @@ pub fn find(tx: Tx<'_>, rules: &Rules) -> Option<Finding> {
     of(tx, &Shape::of(tx), rules)
 }
 
-pub(super) fn of(tx: Tx<'_>, shape: &Shape, rules: &Rules) -> Option<Finding> {
+pub(super) fn of(tx: Tx<'_>, shape: &Shape<'_>, rules: &Rules) -> Option<Finding> {
     let (inputs, outputs) = (shape.inputs_len, shape.outputs.len());
     if inputs < 2 || outputs < 3 {
         return None;
@@ -65,21 +65,23 @@ pub(super) fn of(tx: Tx<'_>, shape: &Shape, rules: &Rules) -> Option<Finding> {
     if p > inputs || common.count != p || MARKERS_SAT.contains(&common.sat) {
         return None;
     }
-    if shape.input_scripts.is_some_and(|scripts| scripts < p) {
+    if shape.input_scripts().is_some_and(|scripts| scripts < p) {
         return None;
     }
     if let Some(veto) = stonewall::of(shape) {
         return Some(veto);
     }
-    let finding = Finding::new(Kind::Coinjoin, "equal", RULE, Confidence::from_percent(confidence(p)))
-        .participants(p)
-        .denominations([common.sat])
-        .feature("inputs", inputs)
-        .feature("input_scripts_known", shape.input_scripts.is_some());
+    let finding = || {
+        Finding::new(Kind::Coinjoin, "equal", RULE, Confidence::from_percent(confidence(p)))
+            .participants(p)
+            .denominations([common.sat])
+            .feature("inputs", inputs)
+            .feature("input_scripts_known", shape.input_scripts().is_some())
+    };
     match packing::dealt(tx, shape, common, rules.budget) {
-        Some(true) => Some(finding),
+        Some(true) => Some(finding()),
         Some(false) => None,
-        None => Some(finding.verdict(Verdict::Undecided)),
+        None => Some(finding().verdict(Verdict::Undecided)),
     }
 }
 

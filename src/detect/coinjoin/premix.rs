@@ -82,7 +82,7 @@ pub fn find(tx: Tx<'_>) -> Option<Finding> {
     pools(tx).find_map(|pool| of_pool(&shape, pool))
 }
 
-fn of_pool(shape: &Shape, pool: &Pool) -> Option<Finding> {
+fn of_pool(shape: &Shape<'_>, pool: &Pool) -> Option<Finding> {
     let spendable = shape.outputs.len();
     let is_premix = |sat: u64| sat.checked_sub(pool.sat).is_some_and(|more| EXCESS_SAT.contains(&more));
     let premix: Repeated = shape
