@@ -149,16 +149,18 @@ pub fn scan(view: View<'_>, options: &Options) -> Vec<(TxIndex, Finding)> {
         gate.ask(tx.index(), |kind| found.extend(one(&shape, kind, options).map(|finding| (tx.index(), finding))));
     });
     let whirlpool = |(index, finding): &'_ (TxIndex, Finding)| (finding.protocol == "whirlpool").then_some(*index);
-    let joined = found.iter().filter(|(_, finding)| finding.features.contains_key("inbound"));
+    let joined = found.iter().filter(|(_, of)| of.kind == Kind::Swap && of.features.contains_key("inbound"));
     let mut second: Vec<(TxIndex, Finding)> =
         joined.filter_map(|(index, _)| Some((*index, memo::join(view.tx(*index), view)?))).collect();
     if found.iter().any(|finding| whirlpool(finding).is_some()) {
         let mixes = found.iter().filter_map(|pair| Some((whirlpool(pair)?, &pair.1)));
         second.extend(coinjoin::lineage::judge(view, mixes, &options.anchors));
     }
-    found.extend(second);
-    // Stable, so what was said first stands first.
-    found.sort_by_key(|(index, finding)| (*index, finding.kind));
+    if !second.is_empty() {
+        found.extend(second);
+        // Stable, so what was said first stands first.
+        found.sort_by_key(|(index, finding)| (*index, finding.kind));
+    }
     found
 }
 
