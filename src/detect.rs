@@ -108,7 +108,7 @@ pub fn all(tx: Tx<'_>, options: &Options) -> Vec<Finding> {
 fn one(shape: &Lazy<'_>, kind: Kind, options: &Options) -> Option<Finding> {
     let tx = shape.tx;
     match kind {
-        Kind::Coinjoin => options.coinjoin.classify_shape(shape),
+        Kind::Coinjoin => options.coinjoin.classify_shape(shape, Confidence::default()),
         Kind::Premix => coinjoin::premix::find(tx),
         Kind::Swap => memo::find(tx),
         Kind::Payjoin => payjoin::find(tx),

@@ -57,6 +57,12 @@ pub struct Rules {
     pub budget: u32,
 }
 
+/// As sure as equal outputs alone make a rule, without a protocol's mark.
+const FORM_ALONE: Confidence = equal::GREATEST;
+
+/// Whirlpool's fewest seats; Wasabi 1 asks for six inputs and equal outputs, Wasabi 2 for twenty inputs.
+const PROTOCOLS_TXOS_MIN: usize = 5;
+
 impl Default for Rules {
     fn default() -> Self {
         Self { allow: BTreeSet::new(), veto: BTreeSet::new(), coordinators: BTreeSet::new(), budget: 200 }
@@ -66,10 +72,11 @@ impl Default for Rules {
 impl Rules {
     /// As [`classify`], with lists.
     pub fn classify(&self, tx: Tx<'_>) -> Option<Finding> {
-        self.classify_shape(&Lazy::of(tx))
+        self.classify_shape(&Lazy::of(tx), Confidence::default())
     }
 
-    pub(super) fn classify_shape(&self, shape: &Lazy<'_>) -> Option<Finding> {
+    /// Leaves out the last rules where they are never as sure as `least`.
+    pub(super) fn classify_shape(&self, shape: &Lazy<'_>, least: Confidence) -> Option<Finding> {
         let tx = shape.tx;
         if let Some(listed) = self.listed(tx) {
             return Some(listed);
@@ -86,8 +93,9 @@ impl Rules {
             &|| joinmarket::of(tx, shape, self),
             &|| equal::of(tx, shape, self),
         ];
+        let asked = if least > FORM_ALONE { &asked[..3] } else { &asked[..] };
         let mut second: Option<Finding> = None;
-        for finding in asked.into_iter().filter_map(|ask| ask()) {
+        for finding in asked.iter().filter_map(|ask| ask()) {
             if finding.is_yes() {
                 return Some(finding);
             }
@@ -100,7 +108,15 @@ impl Rules {
 
     /// As [`is_mix`], with lists.
     pub fn is_mix(&self, tx: Tx<'_>, confidence_min: Confidence) -> bool {
-        self.classify(tx).is_some_and(|finding| finding.is_yes() && finding.confidence >= confidence_min)
+        let shape = Lazy::of(tx);
+        // What has a mark of its own has at least so many of both, but for what pays a coordinator who is on the list, or is listed itself.
+        let small = tx.inputs().len().min(tx.outputs().len()) < PROTOCOLS_TXOS_MIN;
+        let lists = [&self.allow, &self.veto].iter().any(|list| !list.is_empty()) || !self.coordinators.is_empty();
+        if small && !lists && confidence_min > FORM_ALONE {
+            return false;
+        }
+        let found = self.classify_shape(&shape, confidence_min);
+        found.is_some_and(|finding| finding.is_yes() && finding.confidence >= confidence_min)
     }
 
     fn listed(&self, tx: Tx<'_>) -> Option<Finding> {

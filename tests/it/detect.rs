@@ -9,7 +9,7 @@ use fundtrace::bitcoin::consensus::deserialize;
 use fundtrace::bitcoin::{Address, Amount, Block, OutPoint, ScriptBuf, TxOut, Txid};
 use fundtrace::chain::{NewInput, NewTx};
 use fundtrace::detect::coinjoin::{self, Rules, lineage, premix};
-use fundtrace::detect::{self, Kind, Verdict, memo};
+use fundtrace::detect::{self, Confidence, Finding, Kind, Verdict, memo};
 use fundtrace::eval::{Detection, Label};
 use fundtrace::{BlockHeight, Chain, ChainBuilder};
 
@@ -320,6 +320,15 @@ fn scan_says_what_the_detectors_say(chain: &Chain) -> usize {
         .into_iter()
         .filter(|(_, finding)| ![lineage::RULE, memo::thorchain::JOIN_RULE].contains(&finding.rule))
         .collect();
+    // The short way to a yes or no leaves rules out.
+    for tx in chain.view().txs() {
+        let said = coinjoin::classify(tx).filter(Finding::is_yes);
+        for percent in [0, 25, 40, 49, 50, 55, 56, 60, 70, 80, 85, 95, 100] {
+            let least = Confidence::from_percent(percent);
+            let is_mix = said.as_ref().is_some_and(|finding| finding.confidence >= least);
+            assert_eq!(coinjoin::is_mix(tx, least), is_mix, "{} at {percent} %", tx.txid());
+        }
+    }
     let found = plain.len();
     assert_eq!(scanned, std::mem::take(&mut plain));
     found

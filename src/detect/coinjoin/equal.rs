@@ -14,6 +14,9 @@ use crate::detect::{Confidence, Finding, Kind, Verdict};
 /// The rule's name and version.
 pub const RULE: &str = "equal/1";
 
+/// How sure it is of many participants.
+pub(super) const GREATEST: Confidence = Confidence::from_percent(55);
+
 /// Amounts of dust that other protocols write in rows: Omni's and Counterparty's markers are not money to hide.
 const MARKERS_SAT: [u64; 2] = [546, 2_730];
 /// Up to here an amount is a marker or dust.
@@ -72,7 +75,7 @@ pub(super) fn of(tx: Tx<'_>, shape: &Shape<'_>, rules: &Rules) -> Option<Finding
         return Some(veto);
     }
     let finding = || {
-        Finding::new(Kind::Coinjoin, "equal", RULE, Confidence::from_percent(confidence(p)))
+        Finding::new(Kind::Coinjoin, "equal", RULE, confidence(p))
             .participants(p)
             .denominations([common.sat])
             .feature("inputs", inputs)
@@ -86,10 +89,10 @@ pub(super) fn of(tx: Tx<'_>, shape: &Shape<'_>, rules: &Rules) -> Option<Finding
 }
 
 /// The more participants, the less it is chance.
-fn confidence(participants: usize) -> u32 {
+fn confidence(participants: usize) -> Confidence {
     match participants {
-        0..=2 => 25,
-        3..=4 => 40,
-        _ => 55,
+        0..=2 => Confidence::from_percent(25),
+        3..=4 => Confidence::from_percent(40),
+        _ => GREATEST,
     }
 }
