@@ -375,24 +375,26 @@ impl Town {
             }
             return Turn::Over;
         }
-        self.recruit(stage, rng);
+        self.recruit(stage, wallet, rng);
         Turn::After(rng.between(3, 12))
     }
 
     /// Where a thief mixes, others do too, or there would be no crowd to hide in.
-    fn recruit(&mut self, stage: Stage, rng: &mut Rng) {
-        if self.crowd(stage) > 24 {
+    fn recruit(&mut self, stage: Stage, thief: u32, rng: &mut Rng) {
+        if self.crowd(stage, thief) > 24 {
             return;
         }
         for _ in 0..12 {
             let user = self.someone(rng);
             let fits = |slot: &&u32| self.coins.get(**slot).sat > 400_000;
-            let Some(slot) = self.of(user).coins.iter().find(fits).copied() else { continue };
+            // A pool may ask for much, so the largest.
+            let coins = self.of(user).coins.iter().filter(fits);
+            let Some(slot) = coins.max_by_key(|slot| self.coins.get(**slot).sat).copied() else { continue };
             if self.of(user).keeper != Keeper::User {
                 continue;
             }
             match stage {
-                Stage::Whirlpool(_) if rng.chance(40_000) => self.tx0(slot, 2, rng),
+                Stage::Whirlpool(_) if rng.chance(100_000) => self.join_pool(slot, thief, rng),
                 Stage::Wasabi1 => self.enter_wasabi1(slot),
                 Stage::Wasabi2 => self.enter_wasabi2(slot),
                 _ => false,
