@@ -96,14 +96,14 @@ pub fn forward<'c, T: Taint, S: Stop + ?Sized>(
 ///
 /// # Examples
 ///
-/// See [`Owners::of`], and `examples` of [`Trace::holdings`]; a transfer to oneself:
+/// A transfer to oneself:
 ///
 /// ```
 /// use fundtrace::bitcoin::{Amount, OutPoint, PubkeyHash, ScriptBuf, TxOut, Txid, hashes::Hash};
 /// use fundtrace::chain::{ChainBuilder, NewInput, NewTx};
 /// use fundtrace::cluster::{self, Rule};
 /// use fundtrace::taint::Fifo;
-/// use fundtrace::trace::{self, Options, Owners, stop};
+/// use fundtrace::trace::{self, Options, Owners, PathLimits, stop};
 ///
 /// let txid = |n| Txid::from_byte_array([n; 32]);
 /// let to = |key: u8, sat| TxOut { value: Amount::from_sat(sat), script_pubkey: ScriptBuf::new_p2pkh(&PubkeyHash::from_byte_array([key; 20])) };
@@ -120,6 +120,9 @@ pub fn forward<'c, T: Taint, S: Stop + ?Sized>(
 /// let ends: Vec<(u64, u32)> = trace.ends().iter().map(|end| (end.amount.to_sat(), end.hops)).collect();
 /// assert_eq!(ends, [(4, 1), (1, 0)]);
 /// assert_eq!(trace.inside().unwrap().taint_sat, 1);
+/// let path = &trace.paths(trace.ends()[1].output, PathLimits::default()).paths[0];
+/// assert_eq!((path.steps.len(), path.moves()), (2, 0));
+/// assert!(path.explain_with(&trace, &owners).to_string().contains("no move: payer and payee are one cluster under spending 1"));
 /// # Ok::<(), fundtrace::Error>(())
 /// ```
 pub fn forward_between<'c, T: Taint, S: Stop + ?Sized>(

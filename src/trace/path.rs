@@ -237,7 +237,7 @@ impl Path {
     ///
     /// # Examples
     ///
-    /// See `tests/it/owners_trace.rs`.
+    /// See [`forward_between`](super::forward_between).
     pub fn explain_with<'t>(&'t self, trace: &'t Trace<'_>, owners: &'t Owners<'_>) -> impl fmt::Display + 't {
         Explained { path: self, trace, owners: Some(owners) }
     }

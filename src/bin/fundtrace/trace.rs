@@ -17,7 +17,7 @@ use crate::{cluster, jobs, origins, store, watch};
 
 /// Follow stolen coins from seeds to where they end, under one taint rule or several side by side.
 ///
-/// A case file may hold all of this; what the command line gives as well takes the place of what the case file says. Only tags
+/// A case file may hold all of this but owners; what the command line gives as well takes the place of what the case file says. Only tags
 /// add up.
 #[derive(ClapArgs, Debug)]
 #[command(group = ArgGroup::new("what").args(["seed", "seeds", "case", "jobs"]).required(true).multiple(true))]
