@@ -18,11 +18,12 @@ use crate::trace::{Trace, Via};
 const RUN: [&str; 8] =
     ["policy_version", "as_of", "fees", "coinbase_order", "stop", "fundtrace", "input_sha256", "manifest_sha256"];
 
-/// The columns of an inferred owner, where owners are shown: the cluster's first address, and how many addresses it has.
-const OWNER: [&str; 2] = ["owner", "owner_addresses"];
+/// The columns of an inferred owner, where owners are shown or counted by: the cluster's first address, how many addresses it has, the rules, and whether
+/// hops are moves between owners.
+const OWNER: [&str; 4] = ["owner", "owner_addresses", "owner_rules", "entities"];
 
 /// Writes the ends: `policy, outpoint, address, value_sat, output_tainted_sat, source, source_sat, hops, height, time, reason, detail` and the
-/// run's columns; where owners are shown, `owner, owner_addresses` stand before these. An end of several sources has a row for each: sum `source_sat`, never `output_tainted_sat`, which repeats.
+/// run's columns; where owners are shown, `owner, owner_addresses, owner_rules, entities` stand before these. An end of several sources has a row for each: sum `source_sat`, never `output_tainted_sat`, which repeats.
 ///
 /// # Errors
 ///
@@ -155,7 +156,7 @@ impl<'r, 't, 'c, W: Write> Rows<'r, 't, 'c, W> {
             manifest.sha256().to_string(),
         ];
         let mut rows = Self { report, to: csv::Writer::from_writer(to), run };
-        let owner = if report.owners.is_some() { &OWNER[..] } else { &[] };
+        let owner = if report.owner_rules().is_some() { &OWNER[..] } else { &[] };
         let header: Vec<&str> = header.iter().chain(owner).chain(&RUN).copied().collect();
         rows.record(&header)?;
         Ok(rows)
@@ -166,8 +167,12 @@ impl<'r, 't, 'c, W: Write> Rows<'r, 't, 'c, W> {
         let owner = owned.and_then(|output| self.report.owner(output));
         let (name, addresses) =
             owner.map_or_else(Default::default, |(owner, name)| (name, owner.addresses.to_string()));
-        let owner =
-            if self.report.owners.is_some() { vec![name.as_str(), &addresses, &version] } else { vec![&*version] };
+        let rules = self.report.owner_rules().map(crate::trace::told);
+        let entities = trace.entity_rules().is_some().to_string();
+        let owner = match &rules {
+            Some(rules) => vec![name.as_str(), &addresses, rules, &entities, &version],
+            None => vec![&*version],
+        };
         let run = std::mem::take(&mut self.run);
         let fields: Vec<&str> = fields.iter().copied().chain(owner).chain(run.iter().map(String::as_str)).collect();
         let written = self.record(&fields);

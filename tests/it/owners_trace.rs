@@ -345,11 +345,13 @@ mod command {
         let table = text(&["trace", "--case", &case, "--owners", "spending", "--entities"]);
         assert!(table.contains("owners  inferred by spending 1 (coinjoin=skip, from 60 %); what stays"));
         assert!(table.contains("An owner is an inference"));
-        for (format, mark) in
-            [("csv", ",owner,owner_addresses,policy_version"), ("csv-edges", ",owner,owner_addresses,")]
-        {
+        for (format, mark) in [
+            ("csv", ",owner,owner_addresses,owner_rules,entities,policy_version"),
+            ("csv-edges", ",owner,owner_addresses,"),
+        ] {
             let csv = text(&["trace", "--case", &case, "--owners", "spending", "--format", format]);
             assert!(csv.lines().next().unwrap().contains(mark));
+            assert!(csv.contains(",\"spending 1 (coinjoin=skip, from 60 %)\",false,"));
             let columns = csv.lines().next().unwrap().split(',').position(|name| name == "owner").unwrap();
             assert!(
                 csv.lines()
