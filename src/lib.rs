@@ -32,6 +32,7 @@
 //! - `graphml`: `report::graphml`. Brings `quick-xml`.
 //! - `table`: `report::table`. Brings `comfy-table`.
 //! - `toml`: `spec::Case::from_toml`. Brings `toml`.
+//! - `parquet`: members of clusters as Parquet, from the command. Brings `parquet`, without Arrow.
 //! - `simulate`: the module `simulate`. Brings `k256`.
 //! - `cli`: the command `fundtrace`, and every feature that a subcommand needs. Brings `clap`.
 

@@ -18,13 +18,14 @@ mod spread;
 #[cfg(feature = "table")]
 pub mod table;
 
-pub use manifest::{Conventions, Facts, Given, Manifest, Seen};
+pub use manifest::{Conventions, Facts, Given, Manifest, OwnersGiven, Seen};
 pub use spread::{Arrived, Spread};
 
+use crate::cluster::Rule;
 use crate::error::{Error, SpecError};
 use crate::id::OutputIndex;
 use crate::spec::ResolvedSeed;
-use crate::trace::{Bound, PathLimits, Trace};
+use crate::trace::{Bound, Owner, Owners, PathLimits, Trace};
 
 /// Traces of one run, known to belong together.
 ///
@@ -48,6 +49,7 @@ pub struct Report<'t, 'c> {
     limits: PathLimits,
     bounds: &'t [Bound],
     routes_to: &'t [OutputIndex],
+    owners: Option<&'t Owners<'t>>,
 }
 
 impl<'t, 'c> Report<'t, 'c> {
@@ -76,13 +78,17 @@ impl<'t, 'c> Report<'t, 'c> {
             if other.stop() != first.stop() || other.options() != first.options() {
                 return mixed("their stops or conventions differ");
             }
+            if other.entity_rules() != first.entity_rules() {
+                return mixed("they count moves between other owners");
+            }
         }
         let named =
             |trace: &Trace<'_>| traces.iter().filter(|other| other.policy().name == trace.policy().name).count();
         if traces.iter().any(|trace| named(trace) > 1) {
             return mixed("two are of rules of one name");
         }
-        Ok(Self { traces, given: &[], explain: &[], limits: PathLimits::default(), bounds: &[], routes_to: &[] })
+        let limits = PathLimits::default();
+        Ok(Self { traces, given: &[], explain: &[], limits, bounds: &[], routes_to: &[], owners: None })
     }
 
     /// Says how the seeds were written, where they were; otherwise they are listed by output.
@@ -120,6 +126,48 @@ impl<'t, 'c> Report<'t, 'c> {
         self
     }
 
+    /// Shows the inferred owner of every output, in every format, and what each owner holds.
+    ///
+    /// # Errors
+    ///
+    /// When the traces count moves between owners that other rules name ([`Error::is_spec`]): the report would show one and count by the other.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fundtrace::{ChainBuilder, cluster::{self, Rule}, report::Report, spec, trace::{Options, Owners, stop}};
+    /// let chain = ChainBuilder::new().finish()?;
+    /// let clusters = cluster::by_spending(chain.view(), |_| false);
+    /// let owners = Owners::new(&clusters, vec![Rule::new("spending", 1)]);
+    /// let traces = spec::run_between(chain.view(), &[], &[spec::Rule::Fifo], &stop::never(), &Options::default(), &owners);
+    /// let report = Report::new(&traces)?.owners(&owners)?;
+    /// assert!(report.manifest().owners.unwrap().entities);
+    /// let others = Owners::new(&clusters, vec![Rule::new("mine", 1)]);
+    /// assert!(Report::new(&traces)?.owners(&others).unwrap_err().is_spec());
+    /// # Ok::<(), fundtrace::Error>(())
+    /// ```
+    pub fn owners(mut self, owners: &'t Owners<'t>) -> Result<Self, Error> {
+        if self.traces[0].entity_rules().is_some_and(|rules| rules != owners.rules()) {
+            return Err(
+                SpecError::Mixed { what: "the owners shown are not those that moves are counted between" }.into()
+            );
+        }
+        self.owners = Some(owners);
+        Ok(self)
+    }
+
+    /// The owner of an output, and its name; where owners are shown.
+    fn owner(&self, output: OutputIndex) -> Option<(Owner, String)> {
+        let view = self.traces[0].view();
+        let owner = self.owners?.of(view.output(output))?;
+        Some((owner, view.address(owner.name).to_string()))
+    }
+
+    /// The rules that owners were formed under, where any are shown or counted by.
+    fn owner_rules(&self) -> Option<&[Rule]> {
+        self.owners.map(Owners::rules).or_else(|| self.traces[0].entity_rules())
+    }
+
     /// Returns the traces.
     pub fn traces(&self) -> &'t [Trace<'c>] {
         self.traces
@@ -134,6 +182,17 @@ impl<'t, 'c> Report<'t, 'c> {
     pub fn manifest(&self) -> Manifest {
         Manifest::of(self)
     }
+}
+
+/// What a trace between owners did not count as moves, in words; `sat` is the amount as the format writes it.
+fn inside_sentence(trace: &Trace<'_>, sat: &str) -> Option<String> {
+    let (inside, rules) = (trace.inside()?, trace.entity_rules()?);
+    let (transfers, were) = if inside.transfers == 1 { ("transfer", "was") } else { ("transfers", "were") };
+    Some(format!(
+        "{} {transfers} with {sat} sat of taint stayed inside one cluster and {were} not counted as moves, under {}",
+        inside.transfers,
+        crate::trace::told(rules)
+    ))
 }
 
 /// Writes control characters and those that turn the direction of text as escapes: labels come from strangers, and must not move a

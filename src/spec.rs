@@ -14,7 +14,7 @@ use crate::chain::View;
 use crate::error::{Error, SpecError};
 use crate::par;
 use crate::taint::{Fifo, Haircut, Juniority, Lifo, Poison, Seniority, Tiho};
-use crate::trace::{self, Options, Reach, Seed, Stop, Trace};
+use crate::trace::{self, Options, Owners, Reach, Seed, Stop, Trace};
 
 impl Rule {
     /// Traces forward under this rule; see [`trace::forward`].
@@ -37,6 +37,30 @@ impl Rule {
             Self::Seniority => trace::forward(view, seeds, &Seniority, stop, options),
             Self::Juniority => trace::forward(view, seeds, &Juniority, stop, options),
             Self::Tiho => trace::forward(view, seeds, &Tiho, stop, options),
+        }
+    }
+
+    /// Traces forward between owners under this rule; see [`trace::forward_between`].
+    ///
+    /// # Panics
+    ///
+    /// As [`trace::forward_between`].
+    pub fn forward_between<'c, S: Stop + ?Sized>(
+        self,
+        view: View<'c>,
+        seeds: &[Seed],
+        stop: &S,
+        options: &Options,
+        owners: &Owners<'_>,
+    ) -> Trace<'c> {
+        match self {
+            Self::Poison => trace::forward_between(view, seeds, &Poison, stop, options, owners),
+            Self::Haircut => trace::forward_between(view, seeds, &Haircut, stop, options, owners),
+            Self::Fifo => trace::forward_between(view, seeds, &Fifo, stop, options, owners),
+            Self::Lifo => trace::forward_between(view, seeds, &Lifo, stop, options, owners),
+            Self::Seniority => trace::forward_between(view, seeds, &Seniority, stop, options, owners),
+            Self::Juniority => trace::forward_between(view, seeds, &Juniority, stop, options, owners),
+            Self::Tiho => trace::forward_between(view, seeds, &Tiho, stop, options, owners),
         }
     }
 }
@@ -64,6 +88,34 @@ pub fn run<'c, S: Stop + ?Sized>(
     options: &Options,
 ) -> Vec<Trace<'c>> {
     par::map(rules, |rule| rule.forward(view, seeds, stop, options))
+}
+
+/// As [`run`], between owners: what stays inside one cluster is no move; see [`trace::forward_between`].
+///
+/// # Panics
+///
+/// As [`trace::forward_between`].
+///
+/// # Examples
+///
+/// ```
+/// use fundtrace::{ChainBuilder, cluster, spec::{self, Rule}, trace::{Options, Owners, stop}};
+/// let chain = ChainBuilder::new().finish()?;
+/// let clusters = cluster::by_spending(chain.view(), |_| false);
+/// let owners = Owners::new(&clusters, vec![cluster::Rule::new("spending", 1)]);
+/// let traces = spec::run_between(chain.view(), &[], &Rule::ALL, &stop::never(), &Options::default(), &owners);
+/// assert_eq!(traces[2].entity_rules().unwrap().len(), 1);
+/// # Ok::<(), fundtrace::Error>(())
+/// ```
+pub fn run_between<'c, S: Stop + ?Sized>(
+    view: View<'c>,
+    seeds: &[Seed],
+    rules: &[Rule],
+    stop: &S,
+    options: &Options,
+    owners: &Owners<'_>,
+) -> Vec<Trace<'c>> {
+    par::map(rules, |rule| rule.forward_between(view, seeds, stop, options, owners))
 }
 
 /// One of many runs, with terms of its own.

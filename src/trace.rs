@@ -6,7 +6,7 @@
 //! way between two sets of outputs, with no trace and no rule.
 //!
 //! Hops: a seed has 0; another output has one more than the least of its transaction's tainted inputs that were carried on;
-//! a hop into a coinbase counts one.
+//! a hop into a coinbase counts one. Between owners ([`forward_between`]) an output that the payer paid to itself has no more than that least.
 
 mod backward;
 mod balance;
@@ -18,6 +18,7 @@ mod forward;
 mod graph;
 mod lead;
 mod missing;
+mod owners;
 mod path;
 mod reach;
 mod reason;
@@ -30,12 +31,14 @@ pub use backward::{OriginBalance, OriginEnd, OriginReason, Origins, backward};
 pub use balance::Balance;
 pub use bounds::{Bound, BoundLimits, Gap, Most, Place, bounds};
 pub use connect::{ConnectLimit, ConnectLimits, Connection, Link, connect};
-pub use forward::forward;
+pub use forward::{forward, forward_between};
 pub use graph::{Carry, Via};
 pub use lead::{Lead, Leads};
 pub use missing::Missing;
+pub(crate) use owners::told;
+pub use owners::{Holding, Inside, Owner, Owners, Transfer};
 pub use path::{Path, PathLimit, PathLimits, PathStep, Paths};
-pub use reach::{Engine, Reach, Reached, Shares, reach, reach_with};
+pub use reach::{Engine, Reach, Reached, Shares, reach, reach_between, reach_with};
 pub use reason::Reason;
 pub use seed::Seed;
 pub use stop::{Stop, Visit};
@@ -230,7 +233,7 @@ pub struct Seeded {
 pub struct Touch {
     /// The output.
     pub output: OutputIndex,
-    /// Hops from the nearest seed.
+    /// Hops from the nearest seed; between owners, moves.
     pub hops: u32,
     /// How much of it is tainted, over all sources.
     pub amount: Amount,
@@ -339,6 +342,8 @@ pub struct Trace<'c> {
     carries_in: Vec<u32>,
     nodes: Vec<TxIndex>,
     transactions: u64,
+    /// What a trace between owners did not count as moves.
+    between: Option<owners::Between>,
 }
 
 impl<'c> Trace<'c> {

@@ -1,5 +1,6 @@
 //! What a person reads in a terminal. Feature `table`.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
 use bitcoin::Amount;
@@ -10,7 +11,7 @@ use crate::chain::Counts;
 use crate::error::Error;
 use crate::id::OutputIndex;
 use crate::taint::Origin;
-use crate::trace::{Bound, Fees, Gap, Most, PathLimits, Paths, Reason, Trace};
+use crate::trace::{Bound, Fees, Gap, Most, Owner, PathLimits, Paths, Reason, Trace};
 
 /// How many ends are shown; the rest is counted.
 const ENDS_MAX: usize = 40;
@@ -44,21 +45,23 @@ pub fn write(report: &Report<'_, '_>, mut to: impl Write) -> Result<(), Error> {
     head(&report.manifest(), &mut to)?;
     balances(traces, &mut to)?;
     fees_note(traces, &mut to)?;
+    inside_note(traces, &mut to)?;
     let mut ends = report.spreads();
     // The sort is stable, so equals stay in chain order.
     ends.sort_by_key(|end| std::cmp::Reverse((end.most(), end.least())));
     if ends.is_empty() {
         writeln!(to, "\nNo output holds taint.")?;
     } else {
-        end_table(traces, &ends, &mut to)?;
+        end_table(report, &ends, &mut to)?;
+        owner_table(report, &mut to)?;
     }
     bounds(report.bounds, traces, &mut to)?;
     routes_to(report, &mut to)?;
     for output in explain {
-        evidence(&traces.iter().collect::<Vec<_>>(), *output, report.limits, &mut to)?;
+        evidence(report, &traces.iter().collect::<Vec<_>>(), *output, report.limits, &mut to)?;
     }
     if let (true, Some(end)) = (explain.is_empty(), ends.first()) {
-        evidence(&[telling(traces)], end.output, report.limits.paths(3), &mut to)?;
+        evidence(report, &[telling(traces)], end.output, report.limits.paths(3), &mut to)?;
         writeln!(to, "For another output, or under every rule, name it (--explain TXID:VOUT on the command line).")?;
     }
     missing(traces, &mut to)
@@ -83,7 +86,9 @@ fn routes_to(report: &Report<'_, '_>, to: &mut impl Write) -> Result<(), Error> 
                         step.into.as_deref().unwrap_or("")
                     )
                 });
-                writeln!(to, "    {}  {} sat{share}", step.via, grouped(step.value_sat))?;
+                let owner = step.owner.as_ref().and_then(Option::as_ref);
+                let owner = owner.map_or(String::new(), |owner| format!(", appears to be of {}", owner.cluster));
+                writeln!(to, "    {}  {} sat{share}{owner}", step.via, grouped(step.value_sat))?;
             }
         }
         if row.more {
@@ -154,6 +159,10 @@ fn head(manifest: &Manifest, to: &mut impl Write) -> Result<(), Error> {
     for outpoint in &manifest.unseeded {
         writeln!(to, "seed    NOT USED, it is not in view or its value is unknown: {outpoint}")?;
     }
+    if let Some(owners) = &manifest.owners {
+        let moves = if owners.entities { "; what stays inside one cluster is no move" } else { "" };
+        writeln!(to, "owners  inferred by {}{moves}", crate::trace::told(&owners.rules))?;
+    }
     let options = manifest.conventions.options;
     let order = match options.fees {
         Fees::Coinbase => format!(" ({})", options.coinbase_order.as_str()),
@@ -184,6 +193,77 @@ fn balances(traces: &[Trace<'_>], to: &mut impl Write) -> Result<(), Error> {
     Ok(())
 }
 
+/// Transfers between addresses of one owner.
+fn inside_note(traces: &[Trace<'_>], to: &mut impl Write) -> Result<(), Error> {
+    for trace in traces {
+        let sat = trace.inside().map_or(0, |inside| inside.taint_sat);
+        if let Some(sentence) = super::inside_sentence(trace, &grouped(sat)) {
+            writeln!(to, "{}: {sentence}", trace.policy().name)?;
+        }
+    }
+    Ok(())
+}
+
+/// What each owner holds, and the least hops to it; the same order as the ends' where one rule was run.
+fn owner_table(report: &Report<'_, '_>, to: &mut impl Write) -> Result<(), Error> {
+    let Some(owners) = report.owners else { return Ok(()) };
+    let (traces, view) = (report.traces, report.traces[0].view());
+    let mut held: BTreeMap<Option<Owner>, (BTreeSet<OutputIndex>, u32, Vec<Amount>)> = BTreeMap::new();
+    for (at, trace) in traces.iter().enumerate() {
+        for holding in trace.holdings(owners) {
+            let row = held
+                .entry(holding.owner)
+                .or_insert_with(|| (BTreeSet::new(), u32::MAX, vec![Amount::ZERO; traces.len()]));
+            row.0.extend(holding.outputs.iter());
+            row.1 = row.1.min(holding.hops);
+            row.2[at] = holding.amount;
+        }
+    }
+    let mut rows: Vec<_> = held.into_iter().collect();
+    // What nobody is known to own comes last, for it is no owner.
+    rows.sort_by_key(|(owner, (.., amounts))| (owner.is_none(), std::cmp::Reverse(amounts.iter().max().copied())));
+    let mut table = table(&["Owner (inferred)", "addresses", "ends", "by rule"]);
+    for (owner, (outputs, hops, amounts)) in rows.iter().take(ENDS_MAX) {
+        let name =
+            owner.map_or("no address: owner not inferred".to_owned(), |owner| view.address(owner.name).to_string());
+        let unit = if *hops == 1 { "hop" } else { "hops" };
+        let agreed = traces.len() > 1 && amounts.iter().all(|amount| *amount == amounts[0]);
+        let each = traces
+            .iter()
+            .zip(amounts)
+            .map(|(trace, amount)| format!("{} {}", trace.policy().name, grouped(amount.to_sat())));
+        let by_rule = if agreed {
+            format!("every rule {}", grouped(amounts[0].to_sat()))
+        } else {
+            each.collect::<Vec<_>>().join("\n")
+        };
+        let right = |text: String| Cell::new(text).set_alignment(CellAlignment::Right);
+        table.add_row(vec![
+            Cell::new(format!("{name}\n{hops} {unit}")),
+            right(owner.map_or_else(|| "-".to_owned(), |owner| owner.addresses.to_string())),
+            right(outputs.len().to_string()),
+            right(by_rule),
+        ]);
+    }
+    writeln!(to, "\n{table}")?;
+    if rows.len() > ENDS_MAX {
+        writeln!(to, "{} more owners are not shown; the format json has them all", rows.len() - ENDS_MAX)?;
+    }
+    writeln!(
+        to,
+        "An owner is an inference: addresses that appear to have one owner under {}, named by the first of them.",
+        owners.told()
+    )?;
+    if traces.iter().any(|trace| !trace.policy().conserving) {
+        writeln!(to, "Under poison an owner's amount is the value of its outputs.")?;
+    }
+    Ok(())
+}
+
+fn counted(addresses: usize) -> String {
+    if addresses == 1 { "an address by itself".to_owned() } else { format!("{addresses} addresses") }
+}
+
 /// Fees that were asked to be followed and could not be.
 fn fees_note(traces: &[Trace<'_>], to: &mut impl Write) -> Result<(), Error> {
     if traces[0].options().fees != Fees::Coinbase {
@@ -202,12 +282,19 @@ fn fees_note(traces: &[Trace<'_>], to: &mut impl Write) -> Result<(), Error> {
     Ok(())
 }
 
-fn end_table(traces: &[Trace<'_>], ends: &[Spread], to: &mut impl Write) -> Result<(), Error> {
+fn end_table(report: &Report<'_, '_>, ends: &[Spread], to: &mut impl Write) -> Result<(), Error> {
+    let traces = report.traces;
     let mut table = table(&["Where it ends", "value", "least", "most", "by rule"]);
     for end in ends.iter().take(ENDS_MAX) {
         let output = traces[0].view().output(end.output);
         let address = output.address().map_or("no address".to_owned(), |address| address.to_string());
-        let place = format!("{}\n{address}\n{}", output.outpoint(), reasons(traces, end.output));
+        let mut place = format!("{}\n{address}\n{}", output.outpoint(), reasons(traces, end.output));
+        if report.owners.is_some() {
+            place += &match report.owner(end.output) {
+                Some((owner, name)) => format!("\nowner (inferred): {name}, {}", counted(owner.addresses)),
+                None => "\nowner: not inferred".to_owned(),
+            };
+        }
         let names = traces.iter().map(|trace| trace.policy().name);
         let each = names.zip(&end.by_rule).map(|(name, arrived)| format!("{name} {}", arrived_text(traces, arrived)));
         let agreed = traces.len() > 1 && end.is_agreed();
@@ -297,7 +384,13 @@ fn telling<'t, 'c>(traces: &'t [Trace<'c>]) -> &'t Trace<'c> {
     traces.iter().find(ordered).or_else(|| traces.iter().find(conserving)).unwrap_or(&traces[0])
 }
 
-fn evidence(shown: &[&Trace<'_>], output: OutputIndex, limits: PathLimits, to: &mut impl Write) -> Result<(), Error> {
+fn evidence(
+    report: &Report<'_, '_>,
+    shown: &[&Trace<'_>],
+    output: OutputIndex,
+    limits: PathLimits,
+    to: &mut impl Write,
+) -> Result<(), Error> {
     let Some(first) = shown.first() else { return Ok(()) };
     writeln!(to, "\nHow taint came to {}", first.view().output(output).outpoint())?;
     for trace in shown {
@@ -307,7 +400,11 @@ fn evidence(shown: &[&Trace<'_>], output: OutputIndex, limits: PathLimits, to: &
             writeln!(to, "  under {} none came", trace.policy().name)?;
         }
         for path in paths {
-            writeln!(to, "  {}", path.explain(trace).to_string().replace('\n', "\n  "))?;
+            let told = match report.owners {
+                Some(owners) => path.explain_with(trace, owners).to_string(),
+                None => path.explain(trace).to_string(),
+            };
+            writeln!(to, "  {}", told.replace('\n', "\n  "))?;
         }
         if hit.is_some() && trace.policy().conserving {
             let (explained, tainted) = (found.explained().to_sat(), found.tainted.to_sat());
@@ -347,7 +444,8 @@ fn number(amount: Amount) -> Cell {
     Cell::new(grouped(amount.to_sat())).set_alignment(CellAlignment::Right)
 }
 
-fn grouped(sat: u64) -> String {
+fn grouped(sat: impl Into<u128>) -> String {
+    let sat: u128 = sat.into();
     let digits = sat.to_string();
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {
@@ -363,8 +461,8 @@ fn grouped(sat: u64) -> String {
 mod tests {
     #[test]
     fn thousands_are_grouped() {
-        assert_eq!(super::grouped(6_369_996_546), "6,369,996,546");
-        assert_eq!(super::grouped(100), "100");
-        assert_eq!(super::grouped(0), "0");
+        assert_eq!(super::grouped(6_369_996_546_u64), "6,369,996,546");
+        assert_eq!(super::grouped(100_u64), "100");
+        assert_eq!(super::grouped(0_u64), "0");
     }
 }

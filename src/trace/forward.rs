@@ -18,8 +18,11 @@ use bitcoin::Amount;
 
 use super::coinbase::Row;
 use super::graph::{Carry, Via, sort_carries};
+use super::owners::{Between, Transfer};
 use super::seed;
-use super::{Burned, Displaced, End, FeeTaint, Fees, Options, Policy, Reason, Seed, Seeded, Stop, Touch, Trace, Visit};
+use super::{
+    Burned, Displaced, End, FeeTaint, Fees, Options, Owners, Policy, Reason, Seed, Seeded, Stop, Touch, Trace, Visit,
+};
 use crate::chain::{Output, Spent, Tx, View};
 use crate::id::{BlockHeight, OutputIndex, SourceIndex, TxIndex};
 use crate::taint::{Lot, Part, Taint};
@@ -75,7 +78,66 @@ pub fn forward<'c, T: Taint, S: Stop + ?Sized>(
     stop: &S,
     options: &Options,
 ) -> Trace<'c> {
-    let mut run = Run::start(view, seeds, rule, stop, *options);
+    follow(Run::start(view, seeds, rule, stop, *options, None))
+}
+
+/// As [`forward`], but between owners: what stays inside one cluster is no move.
+///
+/// Amounts, fees and the balance are those of [`forward`]; a hop leads from one owner to another. What was not counted stands in
+/// [`Trace::inside_transfers`].
+///
+/// # Panics
+///
+/// As [`forward`], and when the clusters are of another chain and have fewer addresses than they say.
+///
+/// # Complexity
+///
+/// As [`forward`]; for each transaction that taint is carried through, its inputs' clusters are looked up, and the guard is asked where they are one.
+///
+/// # Examples
+///
+/// A transfer to oneself:
+///
+/// ```
+/// use fundtrace::bitcoin::{Amount, OutPoint, PubkeyHash, ScriptBuf, TxOut, Txid, hashes::Hash};
+/// use fundtrace::chain::{ChainBuilder, NewInput, NewTx};
+/// use fundtrace::cluster::{self, Rule};
+/// use fundtrace::taint::Fifo;
+/// use fundtrace::trace::{self, Options, Owners, PathLimits, stop};
+///
+/// let txid = |n| Txid::from_byte_array([n; 32]);
+/// let to = |key: u8, sat| TxOut { value: Amount::from_sat(sat), script_pubkey: ScriptBuf::new_p2pkh(&PubkeyHash::from_byte_array([key; 20])) };
+/// let mut builder = ChainBuilder::new();
+/// // The loot of key 1 pays 4 to key 2 and 1 back to key 1.
+/// let loot = NewInput::new(OutPoint::new(txid(1), 0)).prevout(to(1, 5));
+/// builder.insert(NewTx::claimed(txid(2), vec![loot], vec![to(2, 4), to(1, 1)]))?;
+/// let chain = builder.finish()?;
+///
+/// let clusters = cluster::by_spending(chain.view(), |_| false);
+/// let owners = Owners::new(&clusters, vec![Rule::new("spending", 1).parameters("coinjoin=keep")]);
+/// let stolen = chain.view().output_at(OutPoint::new(txid(1), 0)).unwrap().seed("theft");
+/// let trace = trace::forward_between(chain.view(), &[stolen], &Fifo, &stop::never(), &Options::default(), &owners);
+/// let ends: Vec<(u64, u32)> = trace.ends().iter().map(|end| (end.amount.to_sat(), end.hops)).collect();
+/// assert_eq!(ends, [(4, 1), (1, 0)]);
+/// assert_eq!(trace.inside().unwrap().taint_sat, 1);
+/// let path = &trace.paths(trace.ends()[1].output, PathLimits::default()).paths[0];
+/// assert_eq!((path.steps.len(), path.moves()), (2, 0));
+/// assert!(path.explain_with(&trace, &owners).to_string().contains("no move: payer and payee are one cluster under spending 1"));
+/// # Ok::<(), fundtrace::Error>(())
+/// ```
+pub fn forward_between<'c, T: Taint, S: Stop + ?Sized>(
+    view: View<'c>,
+    seeds: &[Seed],
+    rule: &T,
+    stop: &S,
+    options: &Options,
+    owners: &Owners<'_>,
+) -> Trace<'c> {
+    follow(Run::start(view, seeds, rule, stop, *options, Some(owners)))
+}
+
+fn follow<'c, T: Taint, S: Stop + ?Sized>(mut run: Run<'_, 'c, T, S>) -> Trace<'c> {
+    let view = run.trace.view;
     while let Some(next) = run.queue.first().copied() {
         let height = BlockHeight::from_u32(view.columns().height_in_force(next));
         match run.pending.first_key_value().map(|(block, _)| *block).filter(|block| *block < height) {
@@ -118,11 +180,19 @@ struct Run<'r, 'c, T: Taint, S: ?Sized> {
     seed_of: HashMap<OutputIndex, SourceIndex>,
     lots: Vec<Lot<T::Mark>>,
     marks: Vec<T::Mark>,
+    owners: Option<&'r Owners<'r>>,
     trace: Trace<'c>,
 }
 
 impl<'r, 'c, T: Taint, S: Stop + ?Sized> Run<'r, 'c, T, S> {
-    fn start(view: View<'c>, seeds: &[Seed], rule: &'r T, stop: &'r S, options: Options) -> Self {
+    fn start(
+        view: View<'c>,
+        seeds: &[Seed],
+        rule: &'r T,
+        stop: &'r S,
+        options: Options,
+        owners: Option<&'r Owners<'r>>,
+    ) -> Self {
         let labels: Vec<&str> = seeds.iter().map(|seed| seed.label.as_str()).collect();
         let (sources, by_label) = seed::numbered(&labels);
         let policy = Policy::of(rule, sources.len());
@@ -143,6 +213,7 @@ impl<'r, 'c, T: Taint, S: Stop + ?Sized> Run<'r, 'c, T, S> {
             carries_in: Vec::new(),
             nodes: Vec::new(),
             transactions: 0,
+            between: owners.map(|owners| Between { rules: owners.rules().to_vec(), transfers: Vec::new() }),
         };
         let mut run = Self {
             rule,
@@ -155,6 +226,7 @@ impl<'r, 'c, T: Taint, S: Stop + ?Sized> Run<'r, 'c, T, S> {
             seed_of: HashMap::new(),
             lots: Vec::new(),
             marks: Vec::new(),
+            owners,
             trace,
         };
         for seed in seeds {
@@ -227,8 +299,14 @@ impl<'r, 'c, T: Taint, S: Stop + ?Sized> Run<'r, 'c, T, S> {
         values.push(tx.fee().expect("a transaction whose inputs are all known has a fee"));
         let mut marks = self.spread_marks(lots, &values);
         let fee = marks.pop().unwrap_or_default();
+        let payer = self.owners.and_then(|owners| Some((owners, owners.payer(tx)?)));
         for (output, mark) in tx.outputs().zip(marks.drain(..)) {
-            self.put(output, mark, hops + 1);
+            let inside = payer.is_some_and(|(owners, payer)| owners.cluster_of(output) == Some(payer));
+            self.put(output, mark, if inside { hops } else { hops + 1 });
+            if inside && let Some(touch) = self.touched.get(&output.index()).filter(|_| !self.is_seed(output)) {
+                let transfer = Transfer { output: output.index(), amount: touch.amount };
+                self.trace.between.as_mut().expect("owners are given").transfers.push(transfer);
+            }
         }
         self.marks = marks;
         let amount = self.rule.amount(&fee);
@@ -366,9 +444,13 @@ impl<'r, 'c, T: Taint, S: Stop + ?Sized> Run<'r, 'c, T, S> {
             spender,
             hops: held.hops,
             amount: self.rule.amount(&held.mark),
-            seed: self.seed_of.contains_key(&output.index()),
+            seed: self.is_seed(output),
             transactions: self.trace.transactions,
         })
+    }
+
+    fn is_seed(&self, output: Output<'c>) -> bool {
+        self.seed_of.contains_key(&output.index())
     }
 
     fn end(&mut self, output: OutputIndex, held: Held<T::Mark>, reason: Reason) {
@@ -398,6 +480,9 @@ impl<'r, 'c, T: Taint, S: Stop + ?Sized> Run<'r, 'c, T, S> {
         trace.fees.sort_by_key(|fee| fee.tx);
         trace.burned.sort_by_key(|burned| (burned.tx, burned.output));
         trace.displaced.sort_by_key(|displaced| displaced.output);
+        if let Some(between) = &mut trace.between {
+            between.transfers.sort_by_key(|transfer| transfer.output);
+        }
         trace.carries_in = sort_carries(&mut trace.carries);
         trace.nodes = trace.find_nodes();
         if T::CONSERVING {

@@ -22,7 +22,7 @@ use fundtrace::eval::{
 };
 use fundtrace::graph::{Node, Spend, Visited};
 use fundtrace::id::{InputIndex, TheftIndex};
-use fundtrace::report::{Arrived, Conventions, Facts, Given, Manifest, Report, Seen, Spread};
+use fundtrace::report::{Arrived, Conventions, Facts, Given, Manifest, OwnersGiven, Report, Seen, Spread};
 #[cfg(feature = "simulate")]
 use fundtrace::simulate::{BlockFiles, Card, CardRow, Mined, Programme, Stage, World, WorldSpec};
 use fundtrace::source::{FileSet, Form, csv::Dump};
@@ -35,8 +35,8 @@ use fundtrace::trace::route::{Order, Route, RouteOptions, RouteStep, Routes, Sha
 use fundtrace::trace::stop::{AsOf, Below, Budget, Hops, Never, Or, Stop, Tagged, When};
 use fundtrace::trace::{
     Balance, Bound, BoundLimits, Burned, Carry, CoinbaseOrder, ConnectLimit, ConnectLimits, Connection, Displaced, End,
-    FeeTaint, Fees, Gap, Lead, Leads, Link, Missing, Most, Options, Overlap, Path, PathLimit, PathLimits, PathStep,
-    Paths, Policy, Reason, Seed, Seeded, Touch, Trace, Via, Visit,
+    FeeTaint, Fees, Gap, Inside, Lead, Leads, Link, Missing, Most, Options, Overlap, Owner, Owners, Path, PathLimit,
+    PathLimits, PathStep, Paths, Policy, Reason, Seed, Seeded, Touch, Trace, Transfer, Via, Visit,
 };
 use fundtrace::truth::{
     Account, Entity, EntityKind, Exit, Handover, Kind, OutputTruth, Role, Row, Stolen, Theft, Truth, TxTruth,
@@ -87,6 +87,7 @@ fn public_types_are_debug_send_and_sync() {
     plain::<(Balance, Burned, Carry, CoinbaseOrder, Displaced, End, FeeTaint, Fees, Lead, Leads, Missing)>();
     plain::<(Options, Overlap, Path, PathLimit, PathLimits, PathStep, Paths, Policy, Reason, Seed)>();
     plain::<(Seeded, Touch, Trace<'_>, Via, Visit<'_>)>();
+    plain::<(fundtrace::trace::Holding, Inside, Owner, Owners<'_>, Transfer, OwnersGiven)>();
     plain::<(ConnectLimit, ConnectLimits, Connection, Link)>();
     plain::<(Bound, BoundLimits, Gap, Most, fundtrace::trace::Place)>();
     plain::<(Order, Route, RouteOptions, RouteStep, Routes, Share, Width)>();

@@ -95,13 +95,15 @@ fn what_is_not_understood_is_refused_and_leaves_no_file() {
     let base = ["cluster", &source, "--network", "regtest"];
     let message = refused(&[&base[..], &["--rules", "spendin"]].concat(), 2);
     assert!(message.contains("unknown rule \"spendin\"; known are spending, same_key, address_reuse, "), "{message}");
-    let parquet = folder.join("members.parquet");
-    let message = refused(&[&base[..], &["--members", &parquet.display().to_string()]].concat(), 2);
-    assert!(message.contains(".csv"), "{message}");
+    let table = folder.join("members.xlsx");
+    let message = refused(&[&base[..], &["--members", &table.display().to_string()]].concat(), 2);
+    assert!(message.contains(".csv or .parquet"), "{message}");
     refused(&[&base[..], &["--coinjoin", "maybe"]].concat(), 2);
-    let absent = folder.join("absent/members.csv");
-    let message = refused(&[&base[..], &["--members", &absent.display().to_string()]].concat(), 1);
-    assert!(message.contains("absent/members.csv"), "{message}");
+    for name in ["absent/members.csv", "absent/members.parquet"] {
+        let absent = folder.join(name);
+        let message = refused(&[&base[..], &["--members", &absent.display().to_string()]].concat(), 1);
+        assert!(message.contains(name), "{message}");
+    }
     assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0);
 }
 

@@ -26,6 +26,7 @@ mod mini;
 mod model;
 mod oracle;
 mod owners;
+mod owners_trace;
 mod random;
 mod reach;
 mod reference;

@@ -1,7 +1,7 @@
 //! `fundtrace cluster` and `fundtrace explain`: which addresses appear to have one owner, and why.
 
 use std::io::{BufWriter, Error as IoError, ErrorKind, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, ValueEnum};
 use fundtrace::bitcoin::address::NetworkUnchecked;
@@ -14,7 +14,7 @@ use fundtrace::{AddressIndex, BlockHeight, Chain, Error, View, spec};
 use serde_json::{Value, json};
 
 use crate::input::{self, FormArgs, InputArgs};
-use crate::save::save;
+use crate::members;
 use crate::store::Bytes;
 
 /// By what addresses are joined.
@@ -35,7 +35,7 @@ struct RuleArgs {
 
 /// In this order they are shown, and change rules in their own.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-enum Rule {
+pub(crate) enum Rule {
     Spending,
     SameKey,
     Change(change::Rule),
@@ -57,7 +57,7 @@ impl Rule {
     }
 }
 
-fn rule(name: &str) -> Result<Rule, String> {
+pub(crate) fn rule(name: &str) -> Result<Rule, String> {
     Rule::all().find(|rule| rule.name() == name).ok_or_else(|| {
         let known: Vec<&str> = Rule::all().map(Rule::name).collect();
         format!("unknown rule {name:?}; known are {}", known.join(", "))
@@ -65,7 +65,7 @@ fn rule(name: &str) -> Result<Rule, String> {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-enum Coinjoin {
+pub(crate) enum Coinjoin {
     Skip,
     Keep,
 }
@@ -82,7 +82,7 @@ impl Coinjoin {
     const PERCENT: u32 = 60;
 
     /// The one place where the guard is decided.
-    fn guard(self) -> fn(Tx<'_>) -> bool {
+    pub(crate) fn guard(self) -> fn(Tx<'_>) -> bool {
         match self {
             Self::Keep => |_| false,
             Self::Skip => |tx| coinjoin::is_mix(tx, Confidence::from_percent(Self::PERCENT)),
@@ -94,6 +94,25 @@ impl Coinjoin {
         match self {
             Self::Keep => "coinjoin=keep".into(),
             Self::Skip => format!("coinjoin=skip, from {} %", Self::PERCENT),
+        }
+    }
+}
+
+/// The clusters of a view, and the rules that they were formed under, for `trace --owners`.
+pub(crate) fn owners(
+    view: View<'_>,
+    rules: &[Rule],
+    coinjoin: Coinjoin,
+) -> Result<(Clusters, Vec<cluster::Rule>), Error> {
+    let args = RuleArgs { rules: rules.to_vec(), coinjoin, as_of: None };
+    match args.rules()[..] {
+        [Rule::Spending] => {
+            let named = cluster::Rule::new(spending::NAME, spending::VERSION).parameters(coinjoin.told());
+            Ok((args.clusters(view)?, vec![named]))
+        }
+        _ => {
+            let evidence = args.evidence(view)?;
+            Ok((evidence.clusters(), evidence.rules().to_vec()))
         }
     }
 }
@@ -174,16 +193,16 @@ pub(crate) struct Args {
     /// One JSON object instead of lines.
     #[arg(long)]
     json: bool,
-    /// Write every address with its cluster to this CSV file. A cluster is named by its first address in chain order.
-    #[arg(long, value_name = "FILE.csv", value_parser = members_file)]
+    /// Write every address with its cluster to this file, as CSV or Parquet by its ending. A cluster is named by its first address in chain order.
+    #[arg(long, value_name = "FILE.csv|FILE.parquet", value_parser = members_file)]
     members: Option<PathBuf>,
 }
 
 fn members_file(path: &str) -> Result<PathBuf, String> {
     let path = PathBuf::from(path);
     match path.extension().and_then(|extension| extension.to_str()) {
-        Some("csv") => Ok(path),
-        _ => Err("the format is told by the ending, and members are written as .csv".into()),
+        Some("csv" | "parquet") => Ok(path),
+        _ => Err("the format is told by the ending, and members are written as .csv or .parquet".into()),
     }
 }
 
@@ -195,7 +214,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     let view = args.rules.view(&chain);
     let clusters = args.rules.clusters(view)?;
     if let Some(path) = &args.members {
-        members(view, &clusters, path)?;
+        members::write(view, &clusters, path)?;
     }
     let largest: Vec<usize> = clusters.largest(LARGEST).into_iter().map(|cluster| clusters.size(cluster)).collect();
     let mut out = BufWriter::new(std::io::stdout().lock());
@@ -218,21 +237,6 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
         writeln!(out, "{:10} {} ({})", "rules", args.rules.names().join(", "), args.rules.coinjoin.told())?;
     }
     Ok(out.flush()?)
-}
-
-fn members(view: View<'_>, clusters: &Clusters, path: &Path) -> Result<(), Error> {
-    save(path, |out| {
-        let mut csv = csv::Writer::from_writer(out);
-        csv.write_record(["address", "cluster"])?;
-        for (cluster, members) in clusters.iter() {
-            let name = view.address(clusters.first(cluster)).to_string();
-            csv.write_record([&name, &name])?;
-            for address in &members[1..] {
-                csv.write_record([&view.address(*address).to_string(), &name])?;
-            }
-        }
-        csv.flush()
-    })
 }
 
 /// Say why two addresses are in one cluster: the shortest chain of transactions that join them, and which of those are the only link.

@@ -11,6 +11,7 @@ mod info;
 mod input;
 mod jobs;
 mod look;
+mod members;
 mod origins;
 mod progress;
 mod save;

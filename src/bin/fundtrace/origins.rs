@@ -21,6 +21,9 @@ pub(crate) fn check(args: &Args) -> Result<(), Error> {
         let what = "--direction backward goes with none of --resume, --bounds, --explain and --paths-to";
         return Err(input::invalid(what));
     }
+    if !args.owners.is_empty() {
+        return Err(input::invalid("--owners goes with --direction forward only"));
+    }
     match args.format {
         Format::Json | Format::Table => Ok(()),
         _ => Err(input::invalid("--direction backward has the formats table and json")),

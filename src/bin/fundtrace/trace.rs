@@ -8,16 +8,16 @@ use fundtrace::bitcoin::address::NetworkUnchecked;
 use fundtrace::bitcoin::{Address, Network, OutPoint};
 use fundtrace::report::{self, Report};
 use fundtrace::spec::{self, Case, ResolvedSeed, Rule, SeedSpec, TagEntry};
-use fundtrace::trace::{self, BoundLimits, CoinbaseOrder, Fees, PathLimits, Place, Seed, stop};
+use fundtrace::trace::{self, BoundLimits, CoinbaseOrder, Fees, Owners, PathLimits, Place, Seed, stop};
 use fundtrace::{BlockHeight, Error, OutputIndex, View};
 
 use crate::input::{self, InputArgs};
 use crate::progress::Counter;
-use crate::{jobs, origins, store, watch};
+use crate::{cluster, jobs, origins, store, watch};
 
 /// Follow stolen coins from seeds to where they end, under one taint rule or several side by side.
 ///
-/// A case file may hold all of this; what the command line gives as well takes the place of what the case file says. Only tags
+/// A case file may hold all of this but owners; what the command line gives as well takes the place of what the case file says. Only tags
 /// add up.
 #[derive(ClapArgs, Debug)]
 #[command(group = ArgGroup::new("what").args(["seed", "seeds", "case", "jobs"]).required(true).multiple(true))]
@@ -82,6 +82,17 @@ pub(crate) struct Args {
     /// Forward: where the coins of the seeds went. Backward: where they came from (table and json; one rule after the other, each with its own balance).
     #[arg(long, value_enum, default_value = "forward")]
     pub(crate) direction: Direction,
+    /// Show who appears to own each output: its cluster under these rules, as for `cluster --rules` (spending, same_key, change rules), named by the
+    /// cluster's first address. An owner is an inference, and the report names the rules.
+    #[arg(long, value_name = "RULE,...", value_delimiter = ',', value_parser = cluster::rule, conflicts_with_all = ["resume", "jobs"])]
+    pub(crate) owners: Vec<cluster::Rule>,
+    /// With --owners: whether CoinJoins of a protocol with a mark of its own join addresses (keep) or not (skip), as for `cluster`.
+    #[arg(long, value_name = "skip|keep", default_value = "skip", requires = "owners")]
+    pub(crate) coinjoin: cluster::Coinjoin,
+    /// With --owners: count moves between owners only. A transfer whose inputs all are of the output's cluster is no hop, neither for --max-hops nor in
+    /// what is shown; amounts stay what they are.
+    #[arg(long, requires = "owners")]
+    pub(crate) entities: bool,
     /// How many evidence paths to show to an output, under each rule.
     #[arg(long, value_name = "N", default_value_t = PathLimits::default().paths_max)]
     max_paths: usize,
@@ -205,10 +216,22 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
         }
         bounds = trace::bounds(&poison, &places, BoundLimits::default())?;
     }
-    let traces = spec::run(view, &seeds, &rules, &stop, &options);
+    let (clusters, named) = match args.owners[..] {
+        [] => (None, Vec::new()),
+        _ => cluster::owners(view, &args.owners, args.coinjoin).map(|(clusters, named)| (Some(clusters), named))?,
+    };
+    let guard = args.coinjoin.guard();
+    let owners = clusters.as_ref().map(|clusters| Owners::new(clusters, named).guard(&guard));
+    let traces = match &owners {
+        Some(owners) if args.entities => spec::run_between(view, &seeds, &rules, &stop, &options, owners),
+        _ => spec::run(view, &seeds, &rules, &stop, &options),
+    };
     drop(counter);
     let limits = PathLimits::default().paths(args.max_paths);
-    let report = Report::new(&traces)?.seeds(&given).explain(&explain).paths(limits);
+    let mut report = Report::new(&traces)?.seeds(&given).explain(&explain).paths(limits);
+    if let Some(owners) = &owners {
+        report = report.owners(owners)?;
+    }
     write(&report.bounds(&bounds).routes_to(&routes_to), args.format)
 }
 
