@@ -8,8 +8,7 @@ use fundtrace::bitcoin::address::NetworkUnchecked;
 use fundtrace::bitcoin::{Address, Network};
 use fundtrace::chain::Tx;
 use fundtrace::change::{self, Context, Fingerprints};
-use fundtrace::cluster::{self, Clusters, Derivation, Evidence, Proofs, same_key, spending};
-use fundtrace::detect::{Confidence, coinjoin};
+use fundtrace::cluster::{self, Clusters, Constraints, Derivation, Evidence, Guard, Proofs, same_key, spending, voted};
 use fundtrace::{AddressIndex, BlockHeight, Chain, Error, View, spec};
 use serde_json::{Value, json};
 
@@ -21,13 +20,19 @@ use crate::store::Bytes;
 #[derive(ClapArgs, Debug)]
 struct RuleArgs {
     /// The rules, separated by commas: spending (addresses that a transaction spends together), same_key (the legacy, witness and nested
-    /// addresses of one key, and a witness program with its nested form), and rules that name the change of a payment, which is joined with its
-    /// first input: fresh, address_reuse and others; an unknown name lists them all.
+    /// addresses of one key, and a witness program with its nested form), votes (change that eight rules agree on, merged as far as nothing speaks
+    /// against it; add it to spending for more addresses at little loss), votes_in_hindsight (the same with 26 rules, some of which look at later
+    /// transactions), and rules that name the change of a payment, which is joined with its first input whatever speaks against it: fresh,
+    /// address_reuse and others; an unknown name lists them all.
     #[arg(long, value_name = "NAME,...", value_delimiter = ',', default_value = spending::NAME, value_parser = rule)]
     rules: Vec<Rule>,
-    /// What spending and change rules do with CoinJoins of a protocol with a mark of its own: skip leaves them out, keep takes them for any other.
+    /// What spending and change rules do with CoinJoins: skip leaves them out (protocols with a mark of their own, and whatever else has three equal
+    /// outputs or more that three addresses or more pay for), keep takes them for any other.
     #[arg(long, value_name = "skip|keep", default_value = "skip")]
-    coinjoin: Coinjoin,
+    coinjoin: Choice,
+    /// What they do with transactions that spend a coin without need, as payjoins do, and many others.
+    #[arg(long, value_name = "skip|keep", default_value = "keep")]
+    payjoin: Choice,
     /// Look at the chain as of the end of the block at this height.
     #[arg(long, value_name = "HEIGHT")]
     as_of: Option<u32>,
@@ -38,6 +43,8 @@ struct RuleArgs {
 enum Rule {
     Spending,
     SameKey,
+    Votes,
+    VotesInHindsight,
     Change(change::Rule),
 }
 
@@ -45,13 +52,15 @@ impl Rule {
     /// Every rule but the change rule that names nothing.
     fn all() -> impl Iterator<Item = Self> {
         let change = change::Rule::ALL.into_iter().filter(|rule| *rule != change::Rule::Nothing);
-        [Self::Spending, Self::SameKey].into_iter().chain(change.map(Self::Change))
+        [Self::Spending, Self::SameKey, Self::Votes, Self::VotesInHindsight].into_iter().chain(change.map(Self::Change))
     }
 
     fn name(self) -> &'static str {
         match self {
             Self::Spending => spending::NAME,
             Self::SameKey => same_key::NAME,
+            Self::Votes => "votes",
+            Self::VotesInHindsight => "votes_in_hindsight",
             Self::Change(rule) => rule.as_str(),
         }
     }
@@ -65,35 +74,16 @@ fn rule(name: &str) -> Result<Rule, String> {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-enum Coinjoin {
+enum Choice {
     Skip,
     Keep,
 }
 
-impl Coinjoin {
+impl Choice {
     fn name(self) -> &'static str {
         match self {
             Self::Skip => "skip",
             Self::Keep => "keep",
-        }
-    }
-
-    /// How sure a detector must be before a transaction is left out: the protocols with a mark of their own are, equal outputs alone are not.
-    const PERCENT: u32 = 60;
-
-    /// The one place where the guard is decided.
-    fn guard(self) -> fn(Tx<'_>) -> bool {
-        match self {
-            Self::Keep => |_| false,
-            Self::Skip => |tx| coinjoin::is_mix(tx, Confidence::from_percent(Self::PERCENT)),
-        }
-    }
-
-    /// What evidence says of the guard.
-    fn told(self) -> String {
-        match self {
-            Self::Keep => "coinjoin=keep".into(),
-            Self::Skip => format!("coinjoin=skip, from {} %", Self::PERCENT),
         }
     }
 }
@@ -108,41 +98,70 @@ impl RuleArgs {
         self.rules().into_iter().map(Rule::name).collect()
     }
 
+    /// The one place where the guard is decided.
+    fn guard(&self) -> Guard {
+        let guard = match self.coinjoin {
+            Choice::Keep => Guard::none(),
+            Choice::Skip => Guard::default(),
+        };
+        guard.unnecessary(self.payjoin == Choice::Skip)
+    }
+
     fn view<'c>(&self, chain: &'c Chain<Bytes>) -> View<'c> {
         self.as_of.map_or(chain.view(), |height| chain.as_of(BlockHeight::from_u32(height)))
     }
 
     fn clusters(&self, view: View<'_>) -> Result<Clusters, Error> {
+        let guard = self.guard();
         match self.rules()[..] {
-            [Rule::Spending] => Ok(cluster::by_spending(view, self.coinjoin.guard())),
+            [Rule::Spending] => Ok(cluster::by_spending(view, |tx| guard.skips(tx))),
             _ => Ok(self.evidence(view)?.clusters()),
         }
     }
 
     fn evidence(&self, view: View<'_>) -> Result<Evidence, Error> {
-        let (told, guard) = (self.coinjoin.told(), self.coinjoin.guard());
+        let guard = self.guard();
+        let (votes, facts): (Vec<Rule>, Vec<Rule>) =
+            self.rules().into_iter().partition(|rule| matches!(rule, Rule::Votes | Rule::VotesInHindsight));
         let of = |rule: Rule| match rule {
-            Rule::Spending => spending::evidence(view, &told, guard),
+            Rule::Change(rule) => by_change(view, rule, guard),
             Rule::SameKey => same_key::evidence(view),
-            Rule::Change(rule) => by_change(view, rule, self.coinjoin),
+            _ => spending::evidence(view, &guard.to_string(), |tx| guard.skips(tx)),
         };
-        let all = self.rules().into_iter().map(of).reduce(Evidence::and);
-        all.ok_or_else(|| invalid("no rule is given; say --rules spending"))
+        let all = facts.into_iter().map(of).reduce(Evidence::and);
+        let all = all.ok_or_else(|| invalid("votes need a rule to begin with; say --rules spending,votes"))?;
+        // What is voted on comes last, for it is held against what the others joined.
+        Ok(votes.into_iter().fold(all, |all, rule| by_votes(view, rule, guard, all)))
     }
+}
+
+/// Adds what votes name to what is joined, as far as nothing speaks against it.
+fn by_votes(view: View<'_>, rule: Rule, guard: Guard, hard: Evidence) -> Evidence {
+    let (guesses, threshold) = if rule == Rule::Votes {
+        (change::votes(view, &change::voters(3)), 3)
+    } else {
+        let fingerprints = Fingerprints::of(view);
+        (change::votes_in_hindsight(view, &change::voters_in_hindsight(&fingerprints, 5)), 5)
+    };
+    let told = format!("threshold={threshold}, growth={}, {guard}", voted::GROWTH);
+    let named = cluster::Rule::new(rule.name(), 1).parameters(told);
+    let limits = Constraints::default().growth(voted::GROWTH, 1_000_000);
+    let built = cluster::by_votes(view, &hard, guard, named, &guesses, limits);
+    hard.and(built.evidence(view, 0))
 }
 
 /// What a change rule names, but in CoinJoins that are left out.
 ///
 /// Rules that ask for clusters get those by spending under the same guard.
-fn by_change(view: View<'_>, rule: change::Rule, coinjoin: Coinjoin) -> Evidence {
-    let guard = coinjoin.guard();
+fn by_change(view: View<'_>, rule: change::Rule, guard: Guard) -> Evidence {
+    let skips = |tx: Tx<'_>| guard.skips(tx);
     let fingerprints = matches!(rule, change::Rule::SameFingerprint).then(|| Fingerprints::of(view));
     let clusters =
-        matches!(rule, change::Rule::ClusterMember | change::Rule::TwoHops).then(|| cluster::by_spending(view, guard));
+        matches!(rule, change::Rule::ClusterMember | change::Rule::TwoHops).then(|| cluster::by_spending(view, skips));
     // The view shows every address that a rule can ask about.
     let cluster =
         |address| clusters.as_ref().and_then(|clusters| clusters.of(address)).map_or(u32::MAX, |of| of.to_u32());
-    let is_mix = |tx| guard(view.tx(tx));
+    let is_mix = |tx| skips(view.tx(tx));
     let mut context = Context::default().cluster(&cluster).coinjoin(&is_mix);
     if let Some(fingerprints) = &fingerprints {
         context = context.fingerprints(fingerprints);
@@ -154,7 +173,7 @@ fn by_change(view: View<'_>, rule: change::Rule, coinjoin: Coinjoin) -> Evidence
         (rule.version(), rule.parameters(), change::picks_in_hindsight(view, &*rule))
     };
     let told = parameters.into_iter().map(|(name, value)| format!("{name}={value}"));
-    let told: Vec<String> = told.chain([coinjoin.told()]).collect();
+    let told: Vec<String> = told.chain([guard.to_string()]).collect();
     let named = cluster::Rule::new(rule.as_str(), version).parameters(told.join(", "));
     let picks = picks.into_iter().filter(|(tx, _)| !is_mix(*tx));
     Evidence::of_pairs(view, named, change::links(view, picks))
@@ -206,6 +225,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
             "largest": largest,
             "rules": args.rules.names(),
             "coinjoin": args.rules.coinjoin.name(),
+            "payjoin": args.rules.payjoin.name(),
             "as_of": args.rules.as_of,
         });
         serde_json::to_writer(&mut out, &shown).map_err(IoError::from)?;
@@ -215,7 +235,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
         writeln!(out, "{:10} {}", "addresses", clusters.addresses())?;
         writeln!(out, "{:10} {}", "clusters", clusters.len())?;
         writeln!(out, "{:10} {}", "largest", sizes.join(" "))?;
-        writeln!(out, "{:10} {} ({})", "rules", args.rules.names().join(", "), args.rules.coinjoin.told())?;
+        writeln!(out, "{:10} {} ({})", "rules", args.rules.names().join(", "), args.rules.guard())?;
     }
     Ok(out.flush()?)
 }
