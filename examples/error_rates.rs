@@ -31,8 +31,7 @@ const CHANGE_IN_SHORT: [&str; 8] = [
 /// And of the table of clusters.
 const CLUSTERS_IN_SHORT: [&str; 4] = ["spending, nothing left out", "spending", "spending, fresh", "spending, 8 votes"];
 
-const CLUSTERS: &str =
-    "Clusters of addresses against owners; in simulation; not a known error rate on the real chain.";
+const CLUSTERS: &str = "Clusters of addresses against owners; in simulation; not a known error rate on the real chain.";
 
 fn main() -> Result<(), Box<dyn Error>> {
     let options = StudyOptions::default();
@@ -78,8 +77,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!();
     println!("{CLUSTERS}");
     println!();
-    let in_short =
-        |rules: &str| CLUSTERS_IN_SHORT.contains(&rules) || rules.starts_with("recommended");
+    let in_short = |rules: &str| CLUSTERS_IN_SHORT.contains(&rules) || rules.starts_with("recommended");
     print!("{}", clusters.table(|row| in_short(&row.rules)));
     Ok(())
 }

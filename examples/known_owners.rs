@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use fundtrace::bitcoin::{Address, Network, address::NetworkUnchecked};
 use fundtrace::chain::Writer;
-use fundtrace::eval::ClusterStudy;
+use fundtrace::eval::{ClusterRow, ClusterStudy};
 use fundtrace::source::blk::Blocks;
 use fundtrace::{AddressIndex, Chain, EntityIndex, View};
 
@@ -20,9 +20,8 @@ const EMULATED: &str = "coinjoin_emulated_regtest/ww2_2024-04-05_15-19";
 fn main() -> Result<(), Box<dyn Error>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/btc_regtest_core31");
     let owners: BTreeMap<String, String> = serde_json::from_slice(&std::fs::read(folder.join("owners.json"))?)?;
-    println!("A node's chain of nine wallets (`btc_regtest_core31`).");
-    println!();
-    print!("{}", study(&chain(&folder)?, &owners)?);
+    println!("A node's chain (`btc_regtest_core31`).");
+    show(&study(&chain(&folder)?, &owners)?);
     println!();
     let Some(data) = std::env::var_os("FUNDTRACE_DATA") else {
         println!("skipped: FUNDTRACE_DATA is not set, so there is no emulated chain");
@@ -31,17 +30,32 @@ fn main() -> Result<(), Box<dyn Error>> {
     let folder = PathBuf::from(data).join(EMULATED);
     let wallets: BTreeMap<String, Vec<String>> =
         serde_json::from_slice(&std::fs::read(folder.join("wallet_addresses.json"))?)?;
-    let each = wallets.into_iter().flat_map(|(wallet, all)| all.into_iter().map(move |address| (address, wallet.clone())));
+    let each =
+        wallets.into_iter().flat_map(|(wallet, all)| all.into_iter().map(move |address| (address, wallet.clone())));
     // Block files are found by their name.
     let blocks = std::env::temp_dir().join(format!("fundtrace-known-owners-{}", std::process::id()));
     std::fs::create_dir_all(&blocks)?;
     std::fs::write(blocks.join("blk00000.dat"), std::fs::read(folder.join("blk_regtest.dat"))?)?;
     let chain = chain(&blocks);
     std::fs::remove_dir_all(&blocks)?;
-    println!("An emulated chain of Wasabi 2 with ten clients (`coinjoin_emulated_regtest`), of six rounds.");
-    println!();
-    print!("{}", study(&chain?, &each.collect())?);
+    println!("An emulated chain of Wasabi 2 with ten clients and six rounds (`coinjoin_emulated_regtest`).");
+    show(&study(&chain?, &each.collect())?);
     Ok(())
+}
+
+/// Prints the rows that differ from spending, the guards and what we recommend.
+fn show(study: &ClusterStudy) {
+    let spending = study.rows().iter().find(|row| row.rules == "spending");
+    let same =
+        |row: &ClusterRow| spending.is_some_and(|spending| row.chains[0].by_owner == spending.chains[0].by_owner);
+    let shown = |row: &ClusterRow| {
+        let rules = row.rules.as_str();
+        !same(row) || rules == "spending" || rules.contains("left out") || rules.starts_with("recommended")
+    };
+    let left = study.rows().iter().filter(|row| !shown(row)).count();
+    println!("{left} rows that score as `spending` does are not shown.");
+    println!();
+    print!("{}", study.table(shown));
 }
 
 fn chain(folder: &Path) -> Result<Chain, fundtrace::Error> {

@@ -34,7 +34,10 @@ const LATER: [Rule; 3] = [Rule::LockTime, Rule::FixedFee, Rule::Consumer];
 /// ```
 pub fn voters(threshold: u32) -> Votes<Box<dyn Change>> {
     let context = Context::default();
-    VOTERS.iter().filter_map(|rule| rule.change(&context)).fold(Votes::new(threshold), |votes, rule| votes.rule(rule, 1))
+    VOTERS
+        .iter()
+        .filter_map(|rule| rule.change(&context))
+        .fold(Votes::new(threshold), |votes, rule| votes.rule(rule, 1))
 }
 
 /// Those eight, three rules that look ahead, and fingerprints under the fifteen masks that have published rates.

@@ -5,7 +5,8 @@ use std::fmt;
 use super::{ChangeCase, ChangeScore, Pick, true_change};
 use crate::chain::{OutputSet, Tx, View};
 use crate::change::{
-    Context, Fingerprints, Hindsight, Mask, Payment, Published, Rule, SameFingerprint, VOTERS, Votes, voters_in_hindsight,
+    Context, Fingerprints, Hindsight, Mask, Payment, Published, Rule, SameFingerprint, VOTERS, Votes,
+    voters_in_hindsight,
 };
 use crate::truth::Truth;
 

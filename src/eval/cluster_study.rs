@@ -12,8 +12,7 @@ use std::fmt;
 use super::{Clustering, Ratio, cluster as score};
 use crate::chain::{Tx, View};
 use crate::change::{
-    self, Context, Fingerprints, Guess, Hindsight, Mask, Published, Rule, SameFingerprint, voters,
-    voters_in_hindsight,
+    self, Context, Fingerprints, Guess, Hindsight, Mask, Published, Rule, SameFingerprint, voters, voters_in_hindsight,
 };
 use crate::cluster::{self, Built, Clusters, Constraints, Evidence, Guard, build, same_key, spending, voted};
 use crate::detect::{Confidence, payjoin};
@@ -226,7 +225,12 @@ impl Part<'_> {
         let built = self.built(&sure, Some(none().growth(voted::GROWTH, 1_000_000)));
         self.push("recommended: spending, 8 votes from 3 on, kept apart, growth 5", false, "", built.at(0));
         let later = change::votes_in_hindsight(view, &voters_in_hindsight(fingerprints, 5));
-        self.push("spending, 26 votes from 5 on", true, "change: TPR 0.573, FPR 0.0026 (3)", self.built(&later, None).at(0));
+        self.push(
+            "spending, 26 votes from 5 on",
+            true,
+            "change: TPR 0.573, FPR 0.0026 (3)",
+            self.built(&later, None).at(0),
+        );
         self.push("spending, 26 votes from 5 on, kept apart", true, "", self.built(&later, Some(none())).at(0));
         let built = self.built(&later, Some(none().growth(voted::GROWTH, 1_000_000)));
         self.push("recommended: spending, 26 votes from 5 on, kept apart, growth 5", true, "", built.at(0));

@@ -128,15 +128,18 @@ impl RuleArgs {
             Rule::SameKey => same_key::evidence(view),
             _ => spending::evidence(view, &guard.to_string(), |tx| guard.skips(tx)),
         };
-        let all = facts.into_iter().map(of).reduce(Evidence::and);
-        let all = all.ok_or_else(|| invalid("votes need a rule to begin with; say --rules spending,votes"))?;
+        let facts = facts.into_iter().map(of).reduce(Evidence::and);
         // What is voted on comes last, for it is held against what the others joined.
-        Ok(votes.into_iter().fold(all, |all, rule| by_votes(view, rule, guard, all)))
+        let all = votes.into_iter().fold(facts, |all, rule| {
+            let named = by_votes(view, rule, guard, all.as_ref());
+            Some(if let Some(all) = all { all.and(named) } else { named })
+        });
+        all.ok_or_else(|| invalid("no rule is given; say --rules spending"))
     }
 }
 
-/// Adds what votes name to what is joined, as far as nothing speaks against it.
-fn by_votes(view: View<'_>, rule: Rule, guard: Guard, hard: Evidence) -> Evidence {
+/// What votes name, as far as nothing speaks against it.
+fn by_votes(view: View<'_>, rule: Rule, guard: Guard, joined: Option<&Evidence>) -> Evidence {
     let (guesses, threshold) = if rule == Rule::Votes {
         (change::votes(view, &change::voters(3)), 3)
     } else {
@@ -146,8 +149,8 @@ fn by_votes(view: View<'_>, rule: Rule, guard: Guard, hard: Evidence) -> Evidenc
     let told = format!("threshold={threshold}, growth={}, {guard}", voted::GROWTH);
     let named = cluster::Rule::new(rule.name(), 1).parameters(told);
     let limits = Constraints::default().growth(voted::GROWTH, 1_000_000);
-    let built = cluster::by_votes(view, &hard, guard, named, &guesses, limits);
-    hard.and(built.evidence(view, 0))
+    let nothing = Evidence::of_pairs(view, named.clone(), []);
+    cluster::by_votes(view, joined.unwrap_or(&nothing), guard, named, &guesses, limits).evidence(view, 0)
 }
 
 /// What a change rule names, but in CoinJoins that are left out.
