@@ -7,8 +7,8 @@
 //! - [`Proofs`] keep it: [`Proofs::explain`] gives the shortest chain of inferences between two addresses and tells of each transaction
 //!   whether it is the only link; [`Proofs::without`] what the clusters were without it.
 //! - [`Guard`] says what must not be evidence: CoinJoins, and what looks as if several people signed. Its default is the one to begin with.
-//! - [`by_votes`] adds what votes on change say, as far as nothing speaks against it; [`build()`] adds any weighed evidence (change, say) in a stated order, under constraints; what a constraint prevents is recorded. The result is
-//!   a tree of merges, cut at any confidence.
+//! - [`by_votes`] adds what votes on change say, as far as nothing speaks against it. [`build()`] adds any weighed evidence in a stated
+//!   order, under constraints; what a constraint prevents is recorded. The result is a tree of merges, cut at any confidence.
 //! - [`History`] follows clusters as blocks come, with a log of which merged when.
 //! - [`Graph`] and [`Clusters::statistics`] say what clusters hold and pay each other.
 //!

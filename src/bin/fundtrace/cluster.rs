@@ -289,7 +289,7 @@ pub(crate) fn explain(args: &ExplainArgs) -> Result<(), Error> {
     let mut out = BufWriter::new(std::io::stdout().lock());
     let [a, b] = [a, b].map(|address| view.address(address));
     if args.json {
-        let size = proofs.clusters().of(find(view, from)?).map(|cluster| proofs.clusters().size(cluster));
+        let size = size(proofs.clusters(), find(view, from)?);
         let shown = json!({
             "from": a.to_string(),
             "to": b.to_string(),
@@ -301,9 +301,21 @@ pub(crate) fn explain(args: &ExplainArgs) -> Result<(), Error> {
         serde_json::to_writer(&mut out, &shown).map_err(IoError::from)?;
         writeln!(out)?;
     } else {
+        let [ours, theirs] = [from, to].map(|name| find(view, name).map(|at| size(proofs.clusters(), at)));
         match derivation {
-            Some(derivation) => lines(view, &derivation, &mut out)?,
-            None => writeln!(out, "{a} and {b} are not joined by {}", args.rules.names().join(", "))?,
+            Some(derivation) if derivation.steps.is_empty() => writeln!(out, "{a} is named twice")?,
+            Some(derivation) => {
+                let count = derivation.steps.len();
+                let join = if count == 1 { "1 transaction joins".into() } else { format!("{count} transactions join") };
+                writeln!(out, "{a} and {b} are in one cluster of {} addresses. {join} them:", ours?)?;
+                lines(view, &derivation, &mut out)?;
+                writeln!(out, "`fundtrace tx` shows what each of them spends and pays.")?;
+            }
+            None => {
+                let (rules, guard) = (args.rules.names().join(", "), args.rules.guard());
+                writeln!(out, "{a} and {b} are not joined by {rules} ({guard}).")?;
+                writeln!(out, "They are in clusters of {} and {} addresses.", ours?, theirs?)?;
+            }
         }
     }
     Ok(out.flush()?)
@@ -337,20 +349,26 @@ fn steps(view: View<'_>, derivation: &Derivation) -> Vec<Value> {
     each.collect()
 }
 
+/// How many addresses the cluster of an address has.
+fn size(clusters: &Clusters, address: AddressIndex) -> usize {
+    clusters.of(address).map_or(1, |cluster| clusters.size(cluster))
+}
+
 fn lines(view: View<'_>, derivation: &Derivation, out: &mut impl Write) -> std::io::Result<()> {
-    if derivation.steps.is_empty() {
-        writeln!(out, "the two are one address")?;
-    }
-    for step in &derivation.steps {
+    for (number, step) in (1..).zip(&derivation.steps) {
         let tx = view.tx(step.tx);
         let height = tx.height().map_or_else(|| "unknown height".into(), |height| format!("height {height}"));
-        writeln!(out, "transaction {} ({height})", tx.txid())?;
-        writeln!(out, "  joins   {}", view.address(step.from))?;
-        writeln!(out, "  and     {}", view.address(step.to))?;
-        writeln!(out, "  by rule {}", step.rule)?;
-        let link =
-            if step.is_only_link { "without it the two fall apart" } else { "other transactions join the two as well" };
-        writeln!(out, "  {link}")?;
+        let (inputs, outputs) = (tx.inputs().len(), tx.outputs().len());
+        writeln!(out, "{number}. transaction {} ({height}, inputs {inputs}, outputs {outputs})", tx.txid())?;
+        writeln!(out, "   joins   {}", view.address(step.from))?;
+        writeln!(out, "   and     {}", view.address(step.to))?;
+        writeln!(out, "   by rule {}", step.rule)?;
+        let link = if step.is_only_link {
+            "the only link: without it the two addresses asked about are not in one cluster"
+        } else {
+            "not the only link: other transactions join the two addresses asked about as well"
+        };
+        writeln!(out, "   {link}")?;
     }
     Ok(())
 }
