@@ -22,7 +22,7 @@
 //! | more addresses, nothing later known | spending, [`change::voters`](crate::change::voters) at 3, [`by_votes`] with a growth limit of [`voted::GROWTH`] | 0.981, 0.020, 0.076. `votes` on the command line |
 //! | more addresses, looking back | the same with [`change::voters_in_hindsight`](crate::change::voters_in_hindsight) at 5 | 0.981, 0.024, 0.095. `votes_in_hindsight` |
 //!
-//! Joining what one change rule names, or several, collapses clusters whatever the rule's own precision: 0.99 of single payments becomes 0.3 to 0.5 of pairs,
+//! Joining what one change rule names, or several, collapses clusters whatever the rule's own precision: 0.99 of single payments becomes 0.26 to 0.5 of pairs,
 //! because one mistake joins all that both sides have. So it is the growth limit that pays: a guess alone never joins two clusters that are both larger.
 //!
 //! Clusters are over addresses as the chain numbers them: a pay-to-pubkey output counts as the P2PKH address of its key, scripts without an
