@@ -102,7 +102,7 @@ fn emulated_coinjoins_ruin_spending_without_a_guard() {
 
 #[test]
 fn a_nodes_chain_against_its_owners() {
-    let Some(folder) = data("btc_regtest_core31") else { return };
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/btc_regtest_core31");
     let listed: BTreeMap<String, String> =
         serde_json::from_slice(&std::fs::read(folder.join("owners.json")).unwrap()).unwrap();
     let chain = of_blocks(&folder);
@@ -165,7 +165,7 @@ mod simulated {
         assert!(build(Constraints::default()).tree().len() > built.tree().len());
         for confidence in [0, 700_000, 1_000_000] {
             let all = hard.clone().and(built.evidence(view, confidence));
-            assert_eq!(all.clusters(), built.at(confidence));
+            assert!(all.clusters() == built.at(confidence), "at {confidence}");
         }
         let proofs = Proofs::of(hard.clone().and(built.evidence(view, 0)));
         let merge = built.tree()[0];
