@@ -411,7 +411,8 @@ impl Built {
     }
 
     /// Returns the merges of this confidence or more as evidence, an inference each. Together with the hard evidence they give the clusters that
-    /// [`at`](Self::at) gives, and derivations through either.
+    /// [`at`](Self::at) gives, and derivations through either. What such a derivation calls the only link is so among the merges that were made: built
+    /// anew without it, a merge that a constraint forbade might have been made.
     ///
     /// # Panics
     ///

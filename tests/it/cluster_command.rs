@@ -142,7 +142,16 @@ fn explain_names_the_transactions() {
     }
     let text = succeed(&["explain", &fixture(), from, to, "--network", "regtest"]);
     assert!(text.contains(steps[0]["txid"].as_str().unwrap()) && text.contains("by rule spending 1"), "{text}");
+    assert!(
+        text.starts_with(&format!("{from} and {to} are in one cluster of {} addresses, joined in ", members.len()))
+    );
+    assert_eq!(
+        text.matches("   the only link: ").count(),
+        steps.iter().filter(|step| step["only_link"] == true).count()
+    );
     let other = clusters.keys().find(|name| *name != from).unwrap();
+    let text = succeed(&["explain", &fixture(), from, other, "--network", "regtest"]);
+    assert!(text.contains("are not joined by spending (coinjoin=skip"), "{text}");
     let apart = json(&["explain", &fixture(), from, other, "--network", "regtest", "--json"]);
     assert_eq!((&apart["same_cluster"], &apart["steps"]), (&false.into(), &Value::Null));
     let nobody = "bcrt1qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqdku202";

@@ -26,8 +26,8 @@ struct RuleArgs {
     /// address_reuse and others; an unknown name lists them all.
     #[arg(long, value_name = "NAME,...", value_delimiter = ',', default_value = spending::NAME, value_parser = rule)]
     rules: Vec<Rule>,
-    /// What spending and change rules do with CoinJoins: skip leaves them out (protocols with a mark of their own, and whatever else has three equal
-    /// outputs or more that three addresses or more pay for), keep takes them for any other.
+    /// What spending and change rules do with CoinJoins: skip leaves them out (protocols with a mark of their own, and whatever else repeats amounts: three
+    /// equal outputs or more, paid by three addresses or more, and a third of all outputs equal to another), keep takes them for any other.
     #[arg(long, value_name = "skip|keep", default_value = "skip")]
     coinjoin: Choice,
     /// What they do with transactions that spend a coin without need, as payjoins do, and many others.
@@ -306,10 +306,10 @@ pub(crate) fn explain(args: &ExplainArgs) -> Result<(), Error> {
             Some(derivation) if derivation.steps.is_empty() => writeln!(out, "{a} is named twice")?,
             Some(derivation) => {
                 let count = derivation.steps.len();
-                let join = if count == 1 { "1 transaction joins".into() } else { format!("{count} transactions join") };
-                writeln!(out, "{a} and {b} are in one cluster of {} addresses. {join} them:", ours?)?;
+                let steps = if count == 1 { "step" } else { "steps" };
+                writeln!(out, "{a} and {b} are in one cluster of {} addresses, joined in {count} {steps}:", ours?)?;
                 lines(view, &derivation, &mut out)?;
-                writeln!(out, "`fundtrace tx` shows what each of them spends and pays.")?;
+                writeln!(out, "`fundtrace tx` shows what a transaction spends and pays.")?;
             }
             None => {
                 let (rules, guard) = (args.rules.names().join(", "), args.rules.guard());
