@@ -4,7 +4,7 @@
 //!
 //! | of | function | measures |
 //! |---|---|---|
-//! | clusters of addresses | [`cluster`] | pairwise and B-cubed precision, recall and F1, adjusted Rand index, collapse |
+//! | clusters of addresses | [`cluster`], [`ClusterStudy`] | pairwise and B-cubed precision, recall and F1, adjusted Rand index, collapse |
 //! | change rules | [`ChangeScore`], [`ChangeStudy`] | true and false positive rate, coverage, Brier score |
 //! | detectors | [`Detection`] | precision, recall and F1 of each class |
 //! | traces | [`route`] | precision and recall by value on the true route, exits found, transactions opened |
@@ -21,6 +21,7 @@ mod bootstrap;
 mod change;
 mod change_study;
 mod cluster;
+mod cluster_study;
 mod decoy;
 mod detect;
 mod ratio;
@@ -33,6 +34,7 @@ pub use bootstrap::{Bootstrap, Interval};
 pub use change::{ChangeCase, ChangeScore, Pick, true_change};
 pub use change_study::{ChangeRow, ChangeStudy};
 pub use cluster::{Ari, Clustering, OwnerPart, cluster};
+pub use cluster_study::{ClusterRow, ClusterStudy};
 pub use decoy::{Decoys, Landing, landing};
 pub use detect::{ClassScore, Detection, Label};
 pub use ratio::Ratio;

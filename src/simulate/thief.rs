@@ -179,6 +179,11 @@ impl Town {
 
     /// Sends coins on, less the fee, divided into these shares of a thousand; what is left over goes to the last.
     fn send(&mut self, kind: Kind, inputs: Vec<u32>, shares: &[u64]) -> Vec<u32> {
+        self.send_parts(kind, inputs, shares, 1000)
+    }
+
+    /// As [`send`](Self::send), in shares of so many.
+    fn send_parts(&mut self, kind: Kind, inputs: Vec<u32>, shares: &[u64], whole: u64) -> Vec<u32> {
         let wallet = self.coins.get(inputs[0]).wallet;
         let owner = self.of(wallet).owner;
         let fee = self.fee(wallet, &inputs, shares.len());
@@ -188,7 +193,7 @@ impl Town {
         let mut left = total;
         let mut outs = Vec::with_capacity(shares.len());
         for (at, share) in shares.iter().enumerate() {
-            let sat = if at + 1 == shares.len() { left } else { total / 1000 * share };
+            let sat = if at + 1 == shares.len() { left } else { total / whole * share };
             if sat > DUST {
                 left -= sat;
                 outs.push(self.out(sat, wallet, Role::Transfer, owner));
@@ -200,8 +205,10 @@ impl Town {
     fn split(&mut self, slot: u32, ways: u32, rng: &mut Rng) {
         // More would not fit into a block.
         let ways = u64::from(ways.min(2_000));
-        let shares: Vec<u64> = (0..ways).map(|_| rng.between(500, 1000) / ways).collect();
-        self.send(Kind::FanOut, vec![slot], &shares);
+        // Thousandths are too coarse for many pieces: the shares would be nothing.
+        let whole = if ways > 100 { 1_000_000 } else { 1_000 };
+        let shares: Vec<u64> = (0..ways).map(|_| rng.between(500, 1000) * (whole / 1_000) / ways).collect();
+        self.send_parts(Kind::FanOut, vec![slot], &shares, whole);
     }
 
     fn join_coins(&mut self, at: u32, rng: &mut Rng) -> Turn {

@@ -17,8 +17,8 @@ use fundtrace::detect::memo::thorchain::{Action, Asset, Holding, Memo};
 use fundtrace::detect::{self, Confidence, Feature, Finding, Verdict, dormant::Terms};
 use fundtrace::eval::{
     Agreement, Ari, Attribution, Bootstrap, Cell, ChangeCase, ChangeRow, ChangeScore, ChangeStudy, ClassScore,
-    Clustering, Decoys, Detection, Interval, Label, Landing, OwnerPart, Pick, Ratio, RouteScore, Score, Scorecard,
-    StudyOptions, TaintRow, TaintStudy,
+    ClusterRow, ClusterStudy, Clustering, Decoys, Detection, Interval, Label, Landing, OwnerPart, Pick, Ratio,
+    RouteScore, Score, Scorecard, StudyOptions, TaintRow, TaintStudy,
 };
 use fundtrace::graph::{Node, Spend, Visited};
 use fundtrace::id::{InputIndex, TheftIndex};
@@ -79,6 +79,7 @@ fn public_types_are_debug_send_and_sync() {
     plain::<(change::TwoHops<fn()>, change::And<Nothing, Nothing>, change::Or<Nothing, Nothing>)>();
     plain::<(change::Minus<Nothing, Nothing>, change::Unique<Nothing>, change::Unless<Nothing, fn()>)>();
     plain::<(change::InHindsight<Nothing>, change::Context<'_>, ChangeRow, ChangeStudy)>();
+    plain::<(ClusterRow, ClusterStudy, cluster::Guard)>();
     plain::<(Clusters, Derivation, Evidence, History, Inference<'_>, Merged, Proofs, cluster::Rule, Statistics, Step)>(
     );
     plain::<(Alarm, Built, Constraints, Contradiction, Merge, Soft, Veto, VetoReason)>();

@@ -334,7 +334,10 @@ mod command {
         let entities = trace(&["--owners", "spending,same_key", "--coinjoin", "keep", "--entities"]);
         assert_eq!(plain["manifest"]["owners"], Value::Null);
         let rule = &owners["manifest"]["owners"]["rules"][0];
-        assert_eq!((&rule["name"], &rule["parameters"]), (&"spending".into(), &"coinjoin=skip, from 60 %".into()));
+        assert_eq!(
+            (&rule["name"], &rule["parameters"]),
+            (&"spending".into(), &"coinjoin=skip, from 60 %, repeated outputs".into())
+        );
         let rules = entities["manifest"]["owners"]["rules"].as_array().unwrap();
         assert_eq!((rules.len(), &rules[0]["parameters"]), (2, &"coinjoin=keep".into()));
         for (one, other) in plain["runs"].as_array().unwrap().iter().zip(entities["runs"].as_array().unwrap()) {
@@ -343,7 +346,7 @@ mod command {
             assert!(other["inside"]["sentence"].as_str().unwrap().contains("not counted as moves, under spending 1"));
         }
         let table = text(&["trace", "--case", &case, "--owners", "spending", "--entities"]);
-        assert!(table.contains("owners  inferred by spending 1 (coinjoin=skip, from 60 %); what stays"));
+        assert!(table.contains("owners  inferred by spending 1 (coinjoin=skip, from 60 %, repeated outputs); what stays"));
         assert!(table.contains("An owner is an inference"));
         for (format, mark) in [
             ("csv", ",owner,owner_addresses,owner_rules,entities,policy_version"),
@@ -351,7 +354,7 @@ mod command {
         ] {
             let csv = text(&["trace", "--case", &case, "--owners", "spending", "--format", format]);
             assert!(csv.lines().next().unwrap().contains(mark));
-            assert!(csv.contains(",\"spending 1 (coinjoin=skip, from 60 %)\",false,"));
+            assert!(csv.contains(",\"spending 1 (coinjoin=skip, from 60 %, repeated outputs)\",false,"));
             let columns = csv.lines().next().unwrap().split(',').position(|name| name == "owner").unwrap();
             assert!(
                 csv.lines()

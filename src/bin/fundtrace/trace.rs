@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::{ArgGroup, Args as ClapArgs, ValueEnum};
 use fundtrace::bitcoin::address::NetworkUnchecked;
 use fundtrace::bitcoin::{Address, Network, OutPoint};
+use fundtrace::chain::Tx;
 use fundtrace::report::{self, Report};
 use fundtrace::spec::{self, Case, ResolvedSeed, Rule, SeedSpec, TagEntry};
 use fundtrace::trace::{self, BoundLimits, CoinbaseOrder, Fees, Owners, PathLimits, Place, Seed, stop};
@@ -86,9 +87,9 @@ pub(crate) struct Args {
     /// cluster's first address. An owner is an inference, and the report names the rules.
     #[arg(long, value_name = "RULE,...", value_delimiter = ',', value_parser = cluster::rule, conflicts_with_all = ["resume", "jobs"])]
     pub(crate) owners: Vec<cluster::Rule>,
-    /// With --owners: whether CoinJoins of a protocol with a mark of its own join addresses (keep) or not (skip), as for `cluster`.
+    /// With --owners: whether CoinJoins and what else repeats amounts join addresses (keep) or not (skip), as for `cluster`.
     #[arg(long, value_name = "skip|keep", default_value = "skip", requires = "owners")]
-    pub(crate) coinjoin: cluster::Coinjoin,
+    pub(crate) coinjoin: cluster::Choice,
     /// With --owners: count moves between owners only. A transfer whose inputs all are of the output's cluster is no hop, neither for --max-hops nor in
     /// what is shown; amounts stay what they are.
     #[arg(long, requires = "owners")]
@@ -221,7 +222,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
         _ => cluster::owners(view, &args.owners, args.coinjoin).map(|(clusters, named)| (Some(clusters), named))?,
     };
     let guard = args.coinjoin.guard();
-    let owners = clusters.as_ref().map(|clusters| Owners::new(clusters, named).guard(&guard));
+    let skips = |tx: Tx<'_>| guard.skips(tx);
+    let owners = clusters.as_ref().map(|clusters| Owners::new(clusters, named).guard(&skips));
     let traces = match &owners {
         Some(owners) if args.entities => spec::run_between(view, &seeds, &rules, &stop, &options, owners),
         _ => spec::run(view, &seeds, &rules, &stop, &options),
