@@ -13,6 +13,7 @@ mod drawing;
 pub mod graphml;
 pub mod json;
 mod manifest;
+mod peels;
 mod routes;
 mod spread;
 #[cfg(feature = "table")]
@@ -23,6 +24,7 @@ pub use spread::{Arrived, Spread};
 
 use crate::error::{Error, SpecError};
 use crate::id::OutputIndex;
+use crate::service::peel::Peels;
 use crate::spec::ResolvedSeed;
 use crate::trace::{Bound, PathLimits, Trace};
 
@@ -48,6 +50,7 @@ pub struct Report<'t, 'c> {
     limits: PathLimits,
     bounds: &'t [Bound],
     routes_to: &'t [OutputIndex],
+    peels: Option<&'t Peels<'t>>,
 }
 
 impl<'t, 'c> Report<'t, 'c> {
@@ -82,7 +85,15 @@ impl<'t, 'c> Report<'t, 'c> {
         if traces.iter().any(|trace| named(trace) > 1) {
             return mixed("two are of rules of one name");
         }
-        Ok(Self { traces, given: &[], explain: &[], limits: PathLimits::default(), bounds: &[], routes_to: &[] })
+        Ok(Self {
+            traces,
+            given: &[],
+            explain: &[],
+            limits: PathLimits::default(),
+            bounds: &[],
+            routes_to: &[],
+            peels: None,
+        })
     }
 
     /// Says how the seeds were written, where they were; otherwise they are listed by output.
@@ -117,6 +128,13 @@ impl<'t, 'c> Report<'t, 'c> {
     #[must_use]
     pub fn routes_to(mut self, outputs: &'t [OutputIndex]) -> Self {
         self.routes_to = outputs;
+        self
+    }
+
+    /// Adds the peel chains on the way, each as one step with its peels, in the formats that hold them (JSON and the table).
+    #[must_use]
+    pub fn peels(mut self, peels: &'t Peels<'t>) -> Self {
+        self.peels = Some(peels);
         self
     }
 

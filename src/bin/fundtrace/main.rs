@@ -12,6 +12,7 @@ mod input;
 mod jobs;
 mod look;
 mod origins;
+mod peels;
 mod progress;
 mod save;
 mod simulate;
