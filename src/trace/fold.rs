@@ -116,18 +116,27 @@ struct Books<'t, 'c> {
 
 impl<'t, 'c> Books<'t, 'c> {
     fn of(trace: &'t Trace<'c>) -> Self {
+        let seeds: BTreeSet<OutputIndex> = trace.seeds().iter().map(|seed| seed.output).collect();
         let (mut fees, mut lost) = (BTreeMap::new(), BTreeMap::new());
         for fee in trace.fees() {
             *fees.entry(fee.tx).or_insert(Amount::ZERO) += fee.amount;
         }
-        for burned in trace.burned() {
+        // A seed that nobody can spend burns its own value, which came from nowhere.
+        let arrived = |output: Option<OutputIndex>| output.is_none_or(|output| !seeds.contains(&output));
+        for burned in trace.burned().iter().filter(|burned| arrived(burned.output)) {
             *lost.entry(burned.tx).or_insert(Amount::ZERO) += burned.amount;
         }
         for displaced in trace.displaced() {
             let tx = trace.view().output(displaced.output).tx().index();
             *lost.entry(tx).or_insert(Amount::ZERO) += displaced.amount;
         }
-        Self { trace, seeds: trace.seeds().iter().map(|seed| seed.output).collect(), fees, lost }
+        // Seeds named under a second label gave way before anything arrived.
+        let mut named = BTreeSet::new();
+        for seed in trace.seeds().iter().filter(|seed| !named.insert(seed.output)) {
+            let lost = lost.entry(trace.view().output(seed.output).tx().index()).or_insert(Amount::ZERO);
+            *lost = lost.checked_sub(seed.value).unwrap_or_default();
+        }
+        Self { trace, seeds, fees, lost }
     }
 
     /// What a transaction brought to an output: a seed's own value is not of it.

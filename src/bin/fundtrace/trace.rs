@@ -78,7 +78,7 @@ pub(crate) struct Args {
     /// Show each peel chain on the way as one step with its peels (table and json). RULE says which output goes on: `ratio` (at least 0.8 of what is
     /// paid out), or a change rule; of several, all must agree.
     #[arg(long, value_name = "RULE,...", num_args = 0..=1, default_missing_value = "ratio", value_parser = peels::by)]
-    peels: Option<PeelsBy>,
+    pub(crate) peels: Option<PeelsBy>,
     /// Go on from where this file says, write down there where the run has come to, and show what is new since. Begins anew where the file
     /// is not there yet. One rule, one store.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["explain", "bounds", "paths_to", "peels", "jobs"])]

@@ -28,22 +28,36 @@ const PIECES_MIN: usize = 3;
 /// ```
 #[doc = include_str!("../../change/sketch.txt")]
 /// use fundtrace::service::custodial_mixer;
-/// let payments: Vec<String> = (0..5).map(|at| format!("p{at}")).collect();
-/// let address = ["d0", "d1", "d2", "d3", "d4"];
-/// let outs: Vec<_> = address.map(|to| [(1_000, to)]).into();
-/// let mut rows: Vec<Row<'_>> = Vec::new();
-/// for (name, out) in payments.iter().zip(&outs) {
-///     rows.push((name, &[("coin", 1_100, "somebody")], out));
-/// }
-/// let ins = [("p0:0", 1_000, "d0"), ("p1:0", 1_000, "d1"), ("p2:0", 1_000, "d2"), ("p3:0", 1_000, "d3"), ("p4:0", 1_000, "d4")];
-/// rows.push(("sweep", &ins, &[(4_900, "pot")]));
-/// let chain = sketch(&rows);
-/// assert!(custodial_mixer::pay_in(chain.view().tx_at(&txid("sweep")).unwrap()).is_some());
+/// let coin: &[(&str, u64, &str)] = &[("coin", 1_100, "somebody")];
+/// let chain = sketch(&[
+///     ("a", coin, &[(1_000, "d0")]),
+///     ("b", coin, &[(1_000, "d1")]),
+///     ("c", coin, &[(1_000, "d2")]),
+///     ("d", coin, &[(1_000, "d3")]),
+///     ("e", coin, &[(1_000, "d4")]),
+///     ("s", &[("a:0", 1_000, "d0"), ("b:0", 1_000, "d1"), ("c:0", 1_000, "d2"), ("d:0", 1_000, "d3"), ("e:0", 1_000, "d4")], &[(4_900, "pot")]),
+/// ]);
+/// assert!(custodial_mixer::pay_in(chain.view().tx_at(&txid("s")).unwrap()).is_some());
 /// ```
 ///
 /// # Fooled by
 ///
-/// The example above, if `pot` is one person who was paid five times and has tidy software.
+/// Somebody who is paid five times, gives a new address each time, and joins the coins.
+///
+/// ```
+#[doc = include_str!("../../change/sketch.txt")]
+/// use fundtrace::service::custodial_mixer;
+/// let salary: &[(&str, u64, &str)] = &[("coin", 1_100, "employer")];
+/// let chain = sketch(&[
+///     ("a", salary, &[(1_000, "w0")]),
+///     ("b", salary, &[(1_000, "w1")]),
+///     ("c", salary, &[(1_000, "w2")]),
+///     ("d", salary, &[(1_000, "w3")]),
+///     ("e", salary, &[(1_000, "w4")]),
+///     ("s", &[("a:0", 1_000, "w0"), ("b:0", 1_000, "w1"), ("c:0", 1_000, "w2"), ("d:0", 1_000, "w3"), ("e:0", 1_000, "w4")], &[(4_900, "savings")]),
+/// ]);
+/// assert!(custodial_mixer::pay_in(chain.view().tx_at(&txid("s")).unwrap()).is_some());
+/// ```
 pub fn pay_in(tx: Tx<'_>) -> Option<Finding> {
     let inputs = tx.inputs().len();
     if inputs < DEPOSITS_MIN || tx.outputs().len() > 2 {
@@ -92,7 +106,19 @@ pub fn pay_in(tx: Tx<'_>) -> Option<Finding> {
 ///
 /// # Fooled by
 ///
-/// The same three transactions, if they are monthly withdrawals of one bitcoin from which an exchange took its fee.
+/// Three withdrawals of one bitcoin each, from which an exchange took its fee.
+///
+/// ```
+#[doc = include_str!("../../change/sketch.txt")]
+/// use fundtrace::service::custodial_mixer;
+/// let chain = sketch(&[
+///     ("a", &[("coin", 900_000_000, "exchange")], &[(99_950_000, "w1"), (800_000_000, "e1")]),
+///     ("b", &[("a:1", 800_000_000, "e1")], &[(99_950_000, "w2"), (700_000_000, "e2")]),
+///     ("c", &[("b:1", 700_000_000, "e2")], &[(99_950_000, "w3"), (600_000_000, "e3")]),
+///     ("d", &[("a:0", 99_950_000, "w1"), ("b:0", 99_950_000, "w2"), ("c:0", 99_950_000, "w3")], &[(299_000_000, "saver")]),
+/// ]);
+/// assert!(custodial_mixer::feed(chain.view().tx_at(&txid("d")).unwrap()).is_some());
+/// ```
 pub fn feed(tx: Tx<'_>) -> Option<Finding> {
     if tx.inputs().len() < PIECES_MIN {
         return None;
