@@ -63,16 +63,21 @@ fn a_chain_says_why_it_ends() {
 
 #[test]
 fn mixes_services_and_gaps_end_a_chain() {
-    let outs: Vec<(u64, &str)> = ["m0", "m1", "m2", "m3", "m4"].map(|who| (100_000, who)).into();
+    // What is left has the size of a pool, with something for the miners.
     let ins = [
-        ("c:1", 777_000, "t3"),
-        ("coin", 100_000, "z1"),
-        ("coin", 100_000, "z2"),
-        ("coin", 100_000, "z3"),
-        ("coin", 100_000, "z4"),
+        ("c:1", 101_000, "t3"),
+        ("z1", 100_000, "z1"),
+        ("z2", 100_000, "z2"),
+        ("z3", 100_000, "z3"),
+        ("z4", 100_000, "z4"),
     ];
-    let change = [&outs[..], &[(676_000, "t4")]].concat();
-    let chain = with(("d", &ins, &change));
+    let mix = ["m0", "m1", "m2", "m3", "m4"].map(|who| (100_000, who));
+    let chain = sketch(&[
+        ("a", &[("coin", 150_000, "t")], &[(20_000, "x"), (129_000, "t1")]),
+        ("b", &[("a:1", 129_000, "t1")], &[(12_000, "y"), (116_000, "t2")]),
+        ("c", &[("b:1", 116_000, "t2")], &[(14_900, "x"), (101_000, "t3")]),
+        ("d", &ins, &mix),
+    ]);
     assert_eq!(stop_of(&chain, Terms::default()), (3, Stop::Mix));
 
     let chain = with(("d", &[("c:1", 777_000, "t3")], &[(90_000, "p"), (680_000, "q")]));
@@ -266,4 +271,38 @@ fn reports_hold_chains_with_their_peels() {
         report::table::write(&report, &mut bytes).unwrap();
         assert!(String::from_utf8(bytes).unwrap().contains("Peel chain of 2 transactions from "));
     }
+}
+
+#[cfg(feature = "cli")]
+fn told(args: &[&str]) -> (bool, String) {
+    let command = std::process::Command::new(env!("CARGO_BIN_EXE_fundtrace")).args(args).output().unwrap();
+    (command.status.success(), String::from_utf8([command.stdout, command.stderr].concat()).unwrap())
+}
+
+#[cfg(feature = "cli")]
+#[test]
+fn the_command_shows_chains() {
+    let folder = std::env::temp_dir().join(format!("fundtrace-peel-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let store = folder.join("chain.store");
+    sketch(&STEPS).write_to(std::fs::File::create(&store).unwrap()).unwrap();
+    let store = store.to_str().unwrap();
+    let (_, found) = told(&["detect", store, "--only", "peel", "--json"]);
+    let finding: serde_json::Value = serde_json::from_str(found.trim()).unwrap();
+    assert_eq!((&finding["kind"], &finding["rule"]), (&"peel".into(), &"peel/1".into()));
+    assert_eq!((&finding["txid"], &finding["features"]["length"]), (&txid("a").to_string().into(), &3.into()));
+    // Both outputs are new, so by freshness there is none.
+    let (_, none) = told(&["detect", store, "--only", "peel", "--json", "--peels-by", "ratio,fresh"]);
+    assert_eq!(none, "");
+    let (ok, said) = told(&["detect", store, "--peels-by", "two_hops"]);
+    assert!(!ok && said.contains("two_hops: it needs clusters"), "{said}");
+
+    // The coin before the chain is not in the store, and still can be a seed.
+    let seed = format!("{}:0", txid("a coin"));
+    let (ok, shown) = told(&["trace", store, "--seed", &seed, "--policy", "fifo", "--peels"]);
+    assert!(ok && shown.contains("Peel chain of 3 transactions from "), "{shown}");
+    assert!(shown.contains("900,000 sat in, 120,000 sat peeled, 777,000 sat left"), "{shown}");
+    let (ok, shown) = told(&["trace", store, "--seed", &seed, "--policy", "fifo", "--peels", "--format", "dot"]);
+    assert!(!ok && shown.contains("--peels goes with"), "{shown}");
+    std::fs::remove_dir_all(&folder).unwrap();
 }
