@@ -1,7 +1,7 @@
 //! Peel chains: why they end, their lengths against a walk, and traces that hold them as one step.
 
 use fundtrace::bitcoin::{Amount, OutPoint};
-use fundtrace::chain::Output;
+use fundtrace::chain::{NewInput, NewTx, Output};
 use fundtrace::change::{Change, Fresh, Hindsight};
 use fundtrace::detect::{Feature, Kind};
 use fundtrace::report::{self, Report};
@@ -9,12 +9,12 @@ use fundtrace::service::peel::{Known, Peels, Ratio, Stop, Terms};
 use fundtrace::spec;
 use fundtrace::taint::Taint;
 use fundtrace::trace::{self, Fold, Options, Seed, stop};
-use fundtrace::{BlockHeight, Chain, TxIndex, View};
+use fundtrace::{BlockHeight, Chain, ChainBuilder, TxIndex, View};
 use proptest::prelude::*;
 
 use crate::mini::each_rule;
 use crate::random::case;
-use crate::sketch::{Row, sketch, txid};
+use crate::sketch::{Row, pay, sketch, txid};
 
 /// Three steps; the last one's rest is `c:1`, worth 777,000.
 const STEPS: [Row<'_>; 3] = [
@@ -62,24 +62,7 @@ fn a_chain_says_why_it_ends() {
 }
 
 #[test]
-fn mixes_services_and_gaps_end_a_chain() {
-    // What is left has the size of a pool, with something for the miners.
-    let ins = [
-        ("c:1", 101_000, "t3"),
-        ("z1", 100_000, "z1"),
-        ("z2", 100_000, "z2"),
-        ("z3", 100_000, "z3"),
-        ("z4", 100_000, "z4"),
-    ];
-    let mix = ["m0", "m1", "m2", "m3", "m4"].map(|who| (100_000, who));
-    let chain = sketch(&[
-        ("a", &[("coin", 150_000, "t")], &[(20_000, "x"), (129_000, "t1")]),
-        ("b", &[("a:1", 129_000, "t1")], &[(12_000, "y"), (116_000, "t2")]),
-        ("c", &[("b:1", 116_000, "t2")], &[(14_900, "x"), (101_000, "t3")]),
-        ("d", &ins, &mix),
-    ]);
-    assert_eq!(stop_of(&chain, Terms::default()), (3, Stop::Mix));
-
+fn services_and_gaps_end_a_chain() {
     let chain = with(("d", &[("c:1", 777_000, "t3")], &[(90_000, "p"), (680_000, "q")]));
     let view = chain.view();
     let service = view.output_at(OutPoint::new(txid("c"), 1)).unwrap().address_index();
@@ -97,6 +80,26 @@ fn mixes_services_and_gaps_end_a_chain() {
     // As of the second block there are two steps, whatever came later.
     let early = ratio(chain.as_of(BlockHeight::from_u32(2)), Terms::default().steps_min(2));
     assert_eq!(early.chains().map(|chain| chain.steps.len()).collect::<Vec<_>>(), [2]);
+}
+
+/// Without heights, because Whirlpool's rule asks when its pools were open.
+#[test]
+fn a_mix_ends_a_chain() {
+    let mut builder = ChainBuilder::new();
+    let mut add = |name: &str, inputs: &[(OutPoint, u64)], outputs: &[(u64, &str)]| {
+        let input = |(of, sat): &(OutPoint, u64)| NewInput::new(*of).prevout(pay(*sat, &format!("{sat} of {name}")));
+        let outputs = outputs.iter().map(|(sat, who)| pay(*sat, who)).collect();
+        builder.insert(NewTx::claimed(txid(name), inputs.iter().map(input).collect(), outputs)).unwrap();
+    };
+    let rest = |name: &str| OutPoint::new(txid(name), 1);
+    add("a", &[(rest("coin"), 150_000)], &[(20_000, "x"), (129_000, "129000 of b")]);
+    add("b", &[(rest("a"), 129_000)], &[(12_000, "y"), (116_000, "116000 of c")]);
+    add("c", &[(rest("b"), 116_000)], &[(14_900, "x"), (101_000, "101000 of d")]);
+    // What is left has the size of a pool, with something for the miners.
+    let others = [("k", 100_000), ("l", 100_100), ("m", 100_200), ("n", 100_300)].map(|(of, sat)| (rest(of), sat));
+    add("d", &[&[(rest("c"), 101_000)], &others[..]].concat(), &["1", "2", "3", "4", "5"].map(|who| (100_000, who)));
+    let chain = builder.finish().unwrap();
+    assert_eq!(stop_of(&chain, Terms::default()), (3, Stop::Mix));
 }
 
 #[test]
