@@ -54,13 +54,21 @@ fn main() -> Result<(), Box<dyn Error>> {
     );
     println!("of the coin before:");
     println!();
-    println!("| rule | chains | like withdrawals | steps right | wrong | missed | precision | recall | continuity |");
-    println!("|---|---|---|---|---|---|---|---|---|");
+    println!(
+        "| rule | chains | like withdrawals | a thief's | like withdrawals | steps right | wrong | missed | precision | recall | continuity |"
+    );
+    println!("|---|---|---|---|---|---|---|---|---|---|---|");
     for ((name, ..), score) in rules.iter().zip(&peels) {
         let steps = score.steps;
         print!(
-            "| {name} | {} | {} | {} | {} | {} |",
-            score.chains.0, score.chains.1, steps.right, steps.wrong, steps.missed
+            "| {name} | {} | {} | {} | {} | {} | {} | {} |",
+            score.chains.0,
+            score.chains.1,
+            score.true_chains.0,
+            score.true_chains.1,
+            steps.right,
+            steps.wrong,
+            steps.missed
         );
         println!(" {} | {} | {} |", steps.precision(), steps.recall(), score.continuity());
     }

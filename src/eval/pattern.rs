@@ -29,6 +29,8 @@ pub struct PeelScore {
     pub own: (u64, u64),
     /// Chains, and those that look like withdrawals.
     pub chains: (u64, u64),
+    /// Chains whose first step is a true one, and those of them that look like withdrawals.
+    pub true_chains: (u64, u64),
 }
 
 impl PeelScore {
@@ -56,6 +58,8 @@ impl PeelScore {
         }
         self.own = (self.own.0 + other.own.0, self.own.1 + other.own.1);
         self.chains = (self.chains.0 + other.chains.0, self.chains.1 + other.chains.1);
+        let (all, alike) = other.true_chains;
+        self.true_chains = (self.true_chains.0 + all, self.true_chains.1 + alike);
     }
 }
 
@@ -85,6 +89,10 @@ pub fn peel_chains(truth: &Truth, peels: &Peels<'_>) -> PeelScore {
     for chain in peels.chains() {
         score.chains.0 += 1;
         score.chains.1 += u64::from(chain.looks_like_withdrawals());
+        if truth.kind(chain.first()) == Some(Kind::Peel) {
+            score.true_chains.0 += 1;
+            score.true_chains.1 += u64::from(chain.looks_like_withdrawals());
+        }
         said.extend(chain.steps.iter().map(|step| step.tx));
         let owners = chain.steps.iter().filter_map(|step| Some((truth.owner(step.spends)?, truth.owner(step.main)?)));
         for (before, after) in owners {
