@@ -270,18 +270,18 @@ fn judge<R: Hindsight + ?Sized>(tx: Tx<'_>, rule: &R, terms: &Terms) -> Result<M
     if tx.is_coinbase() {
         return Err(Stop::Unknown);
     }
-    let mut spends: Option<(u64, OutputIndex)> = None;
+    let mut spends: Option<OutputIndex> = None;
     for input in tx.inputs() {
-        let (value, prevout) = (input.value(), input.prevout());
+        let (value, prevout) = (input.value(), input.prevout_index());
         let (Some(value), Some(prevout)) = (value, prevout) else { return Err(Stop::Unknown) };
         if value <= terms.dust_max && tx.inputs().len() > 1 {
             continue;
         }
-        if spends.replace((value.to_sat(), prevout.index())).is_some() {
+        if spends.replace(prevout).is_some() {
             return Err(Stop::CoSpent);
         }
     }
-    let (_, spends) = spends.ok_or(Stop::CoSpent)?;
+    let spends = spends.ok_or(Stop::CoSpent)?;
     if tx.outputs().len() < 2 {
         return Err(Stop::Whole);
     }
