@@ -13,6 +13,7 @@ mod drawing;
 pub mod graphml;
 pub mod json;
 mod manifest;
+mod peels;
 mod routes;
 mod spread;
 #[cfg(feature = "table")]
@@ -24,6 +25,7 @@ pub use spread::{Arrived, Spread};
 use crate::cluster::Rule;
 use crate::error::{Error, SpecError};
 use crate::id::OutputIndex;
+use crate::service::peel::Peels;
 use crate::spec::ResolvedSeed;
 use crate::trace::{Bound, Owner, Owners, PathLimits, Trace};
 
@@ -50,6 +52,7 @@ pub struct Report<'t, 'c> {
     bounds: &'t [Bound],
     routes_to: &'t [OutputIndex],
     owners: Option<&'t Owners<'t>>,
+    peels: Option<&'t Peels<'t>>,
 }
 
 impl<'t, 'c> Report<'t, 'c> {
@@ -87,8 +90,16 @@ impl<'t, 'c> Report<'t, 'c> {
         if traces.iter().any(|trace| named(trace) > 1) {
             return mixed("two are of rules of one name");
         }
-        let limits = PathLimits::default();
-        Ok(Self { traces, given: &[], explain: &[], limits, bounds: &[], routes_to: &[], owners: None })
+        Ok(Self {
+            traces,
+            given: &[],
+            explain: &[],
+            limits: PathLimits::default(),
+            bounds: &[],
+            routes_to: &[],
+            peels: None,
+            owners: None,
+        })
     }
 
     /// Says how the seeds were written, where they were; otherwise they are listed by output.
@@ -166,6 +177,13 @@ impl<'t, 'c> Report<'t, 'c> {
     /// The rules that owners were formed under, where any are shown or counted by.
     fn owner_rules(&self) -> Option<&[Rule]> {
         self.owners.map(Owners::rules).or_else(|| self.traces[0].entity_rules())
+    }
+
+    /// Adds the peel chains on the way, each as one step with its peels, in the formats that hold them (JSON and the table).
+    #[must_use]
+    pub fn peels(mut self, peels: &'t Peels<'t>) -> Self {
+        self.peels = Some(peels);
+        self
     }
 
     /// Returns the traces.

@@ -2,3 +2,7 @@
 //!
 //! Every answer is an inference: it carries its rule with the version, the transactions it rests on and a confidence, which is a grade
 //! that the rule's author gave and no measured probability.
+
+pub mod chips;
+pub mod custodial_mixer;
+pub mod peel;

@@ -39,11 +39,17 @@ pub enum Kind {
     Dust,
     /// Several payments a little below a round amount.
     Structuring,
+    /// The first of a chain of transactions that each cut a piece off one coin; several transactions' matter, so of
+    /// [`service::peel`](crate::service::peel).
+    Peel,
+    /// What a mixer that holds its customers' coins does; of [`service::custodial_mixer`](crate::service::custodial_mixer) and
+    /// [`service::chips`](crate::service::chips).
+    CustodialMixer,
 }
 
 impl Kind {
     /// Every one, in the order of their declaration.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Coinjoin,
         Self::Premix,
         Self::Swap,
@@ -54,6 +60,8 @@ impl Kind {
         Self::Dormant,
         Self::Dust,
         Self::Structuring,
+        Self::Peel,
+        Self::CustodialMixer,
     ];
 
     /// Returns the name, in snake case.
@@ -69,6 +77,8 @@ impl Kind {
             Self::Dormant => "dormant",
             Self::Dust => "dust",
             Self::Structuring => "structuring",
+            Self::Peel => "peel",
+            Self::CustodialMixer => "custodial_mixer",
         }
     }
 }

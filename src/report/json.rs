@@ -22,6 +22,7 @@
 //! | `spread[]` | for each end the least and the most that any rule run is known to put there, in all and by source |
 //! | `.by_policy` | what each rule puts there, ended or carried on; `null` where a stop cut that rule before it could be seen, and then `.cut` is `true` |
 //! | `bounds[]` | where they were asked for: the `place`, the `least_sat` and `most_sat` that any conserving rule can assign to it (`null` where nothing can be said), why there is no upper one (`void`: `unknown_spender`, `limit`), and the `sentence` that says so; they are of rules followed without limits, by the run's convention on fees |
+//! | `peel_chains[]` | where they were asked for: each peel chain on the way as one step, under each rule, with its peels |
 //! | `routes[]` | where they were asked for: the best routes `to` an output on the touched graph in each `order`, step by step; under poison where it was run |
 //! | `manifest.owners` | where owners were asked for: the rules they were inferred under, and whether moves are counted between them (`entities`) |
 //! | `.owner` of ends, carries, spread, steps of paths and routes | where owners were asked for: the inferred owner, `cluster` (its first address) and how many `addresses` it has; `null` for an output without an address |
@@ -36,7 +37,7 @@ use bitcoin::{Amount, OutPoint, Txid};
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
-use super::{Report, Spread, routes};
+use super::{Report, Spread, peels, routes};
 use crate::error::Error;
 use crate::id::{OutputIndex, SourceIndex};
 use crate::tag::Tag;
@@ -102,6 +103,7 @@ impl Serialize for Document<'_, '_, '_> {
         map.serialize_entry("runs", &each(report.traces, |trace| Run(report, trace)))?;
         map.serialize_entry("spread", &each(&report.spreads(), |spread| spread_row(report, spread)))?;
         map.serialize_entry("bounds", &each(report.bounds, bound_row))?;
+        map.serialize_entry("peel_chains", &peels::rows(report))?;
         map.serialize_entry("routes", &routes::rows(report))?;
         map.serialize_entry("paths", &each(&explained, |(trace, output)| paths_row(report, trace, *output)))?;
         map.end()

@@ -6,7 +6,7 @@ use std::io::Write;
 use bitcoin::Amount;
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 
-use super::{Arrived, Manifest, Report, Spread, routes, visible};
+use super::{Arrived, Manifest, Report, Spread, peels, routes, visible};
 use crate::chain::Counts;
 use crate::error::Error;
 use crate::id::OutputIndex;
@@ -57,6 +57,7 @@ pub fn write(report: &Report<'_, '_>, mut to: impl Write) -> Result<(), Error> {
     }
     bounds(report.bounds, traces, &mut to)?;
     routes_to(report, &mut to)?;
+    peel_chains(report, &mut to)?;
     for output in explain {
         evidence(report, &traces.iter().collect::<Vec<_>>(), *output, report.limits, &mut to)?;
     }
@@ -93,6 +94,21 @@ fn routes_to(report: &Report<'_, '_>, to: &mut impl Write) -> Result<(), Error> 
         }
         if row.more {
             writeln!(to, "  and more")?;
+        }
+    }
+    Ok(())
+}
+
+fn peel_chains(report: &Report<'_, '_>, to: &mut impl Write) -> Result<(), Error> {
+    for row in peels::rows(report) {
+        let (entered, peeled, rest) = (grouped(row.entered_sat), grouped(row.peeled_sat), grouped(row.rest_sat));
+        writeln!(to, "\nPeel chain of {} transactions from {} to {}", row.transactions, row.from, row.to)?;
+        writeln!(to, "  under {}: {entered} sat in, {peeled} sat peeled, {rest} sat left", row.policy)?;
+        writeln!(to, "  {} sat in fees, {} sat lost", grouped(row.fees_sat), grouped(row.lost_sat))?;
+        writeln!(to, "  ends: {}", row.stop.unwrap_or("the trace does").replace('_', " "))?;
+        for peel in &row.peels {
+            let address = peel.address.as_deref().unwrap_or("no address");
+            writeln!(to, "    {}  {} sat  {address}", peel.output, grouped(peel.tainted_sat))?;
         }
     }
     Ok(())

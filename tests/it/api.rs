@@ -16,13 +16,14 @@ use fundtrace::detect::memo::chainflip::Swap;
 use fundtrace::detect::memo::thorchain::{Action, Asset, Holding, Memo};
 use fundtrace::detect::{self, Confidence, Feature, Finding, Verdict, dormant::Terms};
 use fundtrace::eval::{
-    Agreement, Ari, Attribution, Bootstrap, Cell, ChangeCase, ChangeRow, ChangeScore, ChangeStudy, ClassScore,
+    self, Agreement, Ari, Attribution, Bootstrap, Cell, ChangeCase, ChangeRow, ChangeScore, ChangeStudy, ClassScore,
     ClusterRow, ClusterStudy, Clustering, Decoys, Detection, Interval, Label, Landing, OwnerPart, Pick, Ratio,
     RouteScore, Score, Scorecard, StudyOptions, TaintRow, TaintStudy,
 };
 use fundtrace::graph::{Node, Spend, Visited};
 use fundtrace::id::{InputIndex, TheftIndex};
 use fundtrace::report::{Arrived, Conventions, Facts, Given, Manifest, OwnersGiven, Report, Seen, Spread};
+use fundtrace::service::{custodial_mixer, peel};
 #[cfg(feature = "simulate")]
 use fundtrace::simulate::{BlockFiles, Card, CardRow, Mined, Programme, Stage, World, WorldSpec};
 use fundtrace::source::{FileSet, Form, csv::Dump};
@@ -35,8 +36,9 @@ use fundtrace::trace::route::{Order, Route, RouteOptions, RouteStep, Routes, Sha
 use fundtrace::trace::stop::{AsOf, Below, Budget, Hops, Never, Or, Stop, Tagged, When};
 use fundtrace::trace::{
     Balance, Bound, BoundLimits, Burned, Carry, CoinbaseOrder, ConnectLimit, ConnectLimits, Connection, Displaced, End,
-    FeeTaint, Fees, Gap, Inside, Lead, Leads, Link, Missing, Most, Options, Overlap, Owner, Owners, Path, PathLimit,
-    PathLimits, PathStep, Paths, Policy, Reason, Seed, Seeded, Touch, Trace, Transfer, Via, Visit,
+    FeeTaint, Fees, Fold, Folded, FoldedStep, Gap, Inside, Lead, Leads, Link, Missing, Most, Options, Overlap, Owner,
+    Owners, Path, PathLimit, PathLimits, PathStep, Paths, Policy, Reason, Seed, Seeded, Touch, Trace, Transfer, Via,
+    Visit,
 };
 use fundtrace::truth::{
     Account, Entity, EntityKind, Exit, Handover, Kind, OutputTruth, Role, Row, Stolen, Theft, Truth, TxTruth,
@@ -100,6 +102,9 @@ fn public_types_are_debug_send_and_sync() {
     plain::<(Score, Scorecard, StudyOptions, TaintRow, TaintStudy)>();
     #[cfg(feature = "simulate")]
     plain::<(BlockFiles, Card, CardRow, Mined, Programme, Stage, World, WorldSpec)>();
+    plain::<(eval::PayoutScore, eval::PeelScore, Fold, Folded, FoldedStep)>();
+    plain::<(peel::Chain, peel::Known<'_>, peel::Peels<'_>, peel::Ratio, peel::Step, peel::Stop, peel::Terms)>();
+    plain::<(custodial_mixer::Candidate, custodial_mixer::Decoys, custodial_mixer::Payouts, custodial_mixer::Terms)>();
     plain::<(Arrived, Conventions, Facts, Given, Manifest, Report<'_, '_>, Seen, Spread)>();
 }
 

@@ -346,7 +346,9 @@ mod command {
             assert!(other["inside"]["sentence"].as_str().unwrap().contains("not counted as moves, under spending 1"));
         }
         let table = text(&["trace", "--case", &case, "--owners", "spending", "--entities"]);
-        assert!(table.contains("owners  inferred by spending 1 (coinjoin=skip, from 60 %, repeated outputs); what stays"));
+        assert!(
+            table.contains("owners  inferred by spending 1 (coinjoin=skip, from 60 %, repeated outputs); what stays")
+        );
         assert!(table.contains("An owner is an inference"));
         for (format, mark) in [
             ("csv", ",owner,owner_addresses,owner_rules,entities,policy_version"),

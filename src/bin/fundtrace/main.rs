@@ -13,6 +13,7 @@ mod jobs;
 mod look;
 mod members;
 mod origins;
+mod peels;
 mod progress;
 mod save;
 mod simulate;

@@ -6,13 +6,15 @@ use std::path::{Path, PathBuf};
 use clap::{ArgGroup, Args as ClapArgs, ValueEnum};
 use fundtrace::bitcoin::address::NetworkUnchecked;
 use fundtrace::bitcoin::{Address, Network, OutPoint};
-use fundtrace::chain::Tx;
+use fundtrace::chain::{Output, Tx};
 use fundtrace::report::{self, Report};
+use fundtrace::service::peel::{Known, Peels, Terms};
 use fundtrace::spec::{self, Case, ResolvedSeed, Rule, SeedSpec, TagEntry};
 use fundtrace::trace::{self, BoundLimits, CoinbaseOrder, Fees, Owners, PathLimits, Place, Seed, stop};
 use fundtrace::{BlockHeight, Error, OutputIndex, View};
 
 use crate::input::{self, InputArgs};
+use crate::peels::{self, PeelsBy};
 use crate::progress::Counter;
 use crate::{cluster, jobs, origins, store, watch};
 
@@ -73,12 +75,16 @@ pub(crate) struct Args {
     /// (table and json).
     #[arg(long, value_name = "TXID:VOUT")]
     pub(crate) paths_to: Vec<OutPoint>,
+    /// Show each peel chain on the way as one step with its peels (table and json). RULE says which output goes on: `ratio` (at least 0.8 of what is
+    /// paid out), or a change rule; of several, all must agree.
+    #[arg(long, value_name = "RULE,...", num_args = 0..=1, default_missing_value = "ratio", value_parser = peels::by)]
+    pub(crate) peels: Option<PeelsBy>,
     /// Go on from where this file says, write down there where the run has come to, and show what is new since. Begins anew where the file
     /// is not there yet. One rule, one store.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["explain", "bounds", "paths_to", "jobs"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["explain", "bounds", "paths_to", "peels", "jobs"])]
     pub(crate) resume: Option<PathBuf>,
     /// Run every case file (*.toml) of a folder and show one summary; where INPUT is given it takes the place of the cases' own.
-    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["seed", "seeds", "case", "explain", "bounds", "paths_to", "max_paths"])]
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["seed", "seeds", "case", "explain", "bounds", "paths_to", "peels", "max_paths"])]
     jobs: Option<PathBuf>,
     /// Forward: where the coins of the seeds went. Backward: where they came from (table and json; one rule after the other, each with its own balance).
     #[arg(long, value_enum, default_value = "forward")]
@@ -234,7 +240,11 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     if let Some(owners) = &owners {
         report = report.owners(owners)?;
     }
-    write(&report.bounds(&bounds).routes_to(&routes_to), args.format)
+    let report = report.bounds(&bounds).routes_to(&routes_to);
+    let Some(by) = &args.peels else { return write(&report, args.format) };
+    let tagged = |output: Output<'_>| !tags.of(output).is_empty();
+    let peels = Peels::of(view, &by.rule()?, &Terms::default(), Known::default().tagged(&tagged));
+    write(&report.peels(&peels), args.format)
 }
 
 /// Refuses to look for what the format cannot show.
@@ -242,6 +252,7 @@ fn shown(args: &Args) -> Result<(), Error> {
     let shows = matches!(args.format, Format::Table | Format::Json);
     match (args.bounds, !args.paths_to.is_empty()) {
         (true, _) if !shows => Err(invalid("--bounds goes with the formats table and json")),
+        _ if args.peels.is_some() && !shows => Err(invalid("--peels goes with the formats table and json")),
         (_, true) if !shows => Err(invalid("--paths-to goes with the formats table and json")),
         _ => Ok(()),
     }
