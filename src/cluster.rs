@@ -9,6 +9,7 @@
 //! - [`build()`] adds weighed evidence (change, say) in a stated order, under constraints; what a constraint prevents is recorded. The result is
 //!   a tree of merges, cut at any confidence.
 //! - [`History`] follows clusters as blocks come, with a log of which merged when.
+//! - [`spread`](spread()) carries tags on to the clusters of their addresses.
 //! - [`Graph`] and [`Clusters::statistics`] say what clusters hold and pay each other.
 //!
 //! Clusters are over addresses as the chain numbers them: a pay-to-pubkey output counts as the P2PKH address of its key, scripts without an
@@ -23,6 +24,7 @@ mod partition;
 mod proof;
 pub mod same_key;
 pub mod spending;
+mod spread;
 mod statistics;
 mod unnecessary;
 
@@ -33,5 +35,6 @@ pub use history::{History, Merged};
 pub use partition::Clusters;
 pub use proof::{Derivation, Proofs, Step};
 pub use spending::by_spending;
+pub use spread::{Carried, spread};
 pub use statistics::Statistics;
 pub use unnecessary::has_unnecessary_input;
