@@ -304,6 +304,31 @@ impl Tags {
         }
     }
 
+    /// Puts these before others: on an address that both tag, these come first. What clusters add is left out.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fundtrace::bitcoin::ScriptBuf;
+    /// use fundtrace::tag::{Tag, Tags};
+    /// let one = |label| {
+    ///     let mut tags = Tags::default();
+    ///     tags.insert(ScriptBuf::new(), Tag::new(label, "", "this example"));
+    ///     tags
+    /// };
+    /// let both = one("A").before(one("B"));
+    /// let labels: Vec<&str> = both.iter().flat_map(|(_, tags)| tags).map(|tag| tag.label.as_str()).collect();
+    /// assert_eq!(labels, ["A", "B"]);
+    /// ```
+    #[must_use]
+    pub fn before(mut self, others: Self) -> Self {
+        self.spread = Spread::default();
+        for (script, tags) in others.by_script {
+            self.by_script.entry(script).or_default().extend(tags);
+        }
+        self
+    }
+
     /// Returns the tags on the address or script that an output pays, in the order they were added, whether they hold or not, and without
     /// what clusters add.
     pub fn of(&self, output: Output<'_>) -> &[Tag] {

@@ -22,7 +22,9 @@ use fundtrace::eval::{
 };
 use fundtrace::graph::{Node, Spend, Visited};
 use fundtrace::id::{InputIndex, TheftIndex};
-use fundtrace::report::{Arrived, Conventions, Facts, Given, Manifest, Report, Seen, Spread};
+use fundtrace::report::{
+    Arrived, Classification, Conventions, Facts, Given, Manifest, Report, Seen, Sentence, Spread, tagpack::Head,
+};
 #[cfg(feature = "simulate")]
 use fundtrace::simulate::{BlockFiles, Card, CardRow, Mined, Programme, Stage, World, WorldSpec};
 use fundtrace::source::{FileSet, Form, csv::Dump};
@@ -99,6 +101,7 @@ fn public_types_are_debug_send_and_sync() {
     plain::<(Score, Scorecard, StudyOptions, TaintRow, TaintStudy)>();
     #[cfg(feature = "simulate")]
     plain::<(BlockFiles, Card, CardRow, Mined, Programme, Stage, World, WorldSpec)>();
+    plain::<(Classification, Head, Sentence)>();
     plain::<(Arrived, Conventions, Facts, Given, Manifest, Report<'_, '_>, Seen, Spread)>();
 }
 

@@ -16,6 +16,7 @@ mod progress;
 mod save;
 mod simulate;
 mod store;
+mod tags;
 mod trace;
 mod watch;
 

@@ -13,6 +13,7 @@ use fundtrace::{BlockHeight, Error, OutputIndex, View};
 
 use crate::input::{self, InputArgs};
 use crate::progress::Counter;
+use crate::tags::{self, Known, TagArgs};
 use crate::{jobs, origins, store, watch};
 
 /// Follow stolen coins from seeds to where they end, under one taint rule or several side by side.
@@ -40,6 +41,8 @@ pub(crate) struct Args {
     /// Stop at this address and say that LABEL stands behind it; may be given more than once, and beside the case file's tags.
     #[arg(long, value_name = "ADDRESS=LABEL", value_parser = tag)]
     pub(crate) tag: Vec<TagEntry>,
+    #[command(flatten)]
+    pub(crate) tags: TagArgs,
     /// Follow no further than so many hops from a seed.
     #[arg(long, value_name = "N")]
     max_hops: Option<u32>,
@@ -174,17 +177,14 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     }
     let chain = input::load(&inputs?, &forms, named)?;
     let network = chain.network();
-    let mut tags = case.tags(network).map_err(in_case)?;
-    for entry in &args.tag {
-        let (script, tag) = entry.resolve(network)?;
-        tags.insert(script, tag);
-    }
+    let known = known_tags(args, &case, args.case.as_deref(), network)?;
+    let tags = &known.tags;
     let view = case.height().map_or(chain.view(), |height: BlockHeight| chain.as_of(height));
     let given = spec::resolve(view, &specs).map_err(|error| if by_case { in_case(error) } else { error })?;
     let explain = find_outputs("--explain", view, &args.explain)?;
     let routes_to = find_outputs("--paths-to", view, &args.paths_to)?;
     let seeds: Vec<Seed> = given.iter().flat_map(ResolvedSeed::seeds).collect();
-    let (stop, options) = (case.stop(&tags), case.options());
+    let (stop, options) = (case.stop(tags), case.options());
     if args.direction == Direction::Backward {
         return origins::run(view, &given, &rules, &*stop, &options, args.format);
     }
@@ -196,7 +196,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     let mut bounds = Vec::new();
     if args.bounds {
         // A limit cuts each rule elsewhere, so the bounds are of runs that end at tags alone.
-        let tagged = stop::tagged(&tags);
+        let tagged = stop::tagged(tags).only(&case.stop_at);
         let poison = Rule::Poison.forward(view, &seeds, &counter.over(&tagged), &options);
         let one = |output: &OutputIndex| Place::new(view.output(*output).outpoint().to_string(), [*output]);
         let places: Vec<Place> = poison.services().into_iter().chain(explain.iter().map(one)).collect();
@@ -208,8 +208,18 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     let traces = spec::run(view, &seeds, &rules, &stop, &options);
     drop(counter);
     let limits = PathLimits::default().paths(args.max_paths);
-    let report = Report::new(&traces)?.seeds(&given).explain(&explain).paths(limits);
+    let report = Report::new(&traces)?.seeds(&given).explain(&explain).paths(limits).tags(tags, &known.listings);
     write(&report.bounds(&bounds).routes_to(&routes_to), args.format)
+}
+
+/// The tags of the command line, which are trusted most, of the case, and of the files that either names.
+pub(crate) fn known_tags(args: &Args, case: &Case, file: Option<&Path>, network: Network) -> Result<Known, Error> {
+    let mut own = Case::default();
+    own.tag.clone_from(&args.tag);
+    let own = own.tags(network)?;
+    let mut known = tags::of_case(case, file, &args.tags.tags, network)?;
+    known.tags = own.before(known.tags);
+    Ok(known)
 }
 
 /// Refuses to look for what the format cannot show.
@@ -249,6 +259,9 @@ pub(crate) fn overridden(mut case: Case, args: &Args) -> Case {
     case.min_sat = args.min_sat.or(case.min_sat);
     case.max_transactions = args.max_transactions.or(case.max_transactions);
     case.as_of = args.as_of.or(case.as_of);
+    if !args.tags.stop_at.is_empty() {
+        case.stop_at.clone_from(&args.tags.stop_at);
+    }
     if let Some(fees) = args.fees {
         case.fees = match fees {
             FeesArg::Drop => Fees::Drop,

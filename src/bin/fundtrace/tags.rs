@@ -1,0 +1,91 @@
+//! `--tags` and `--stop-at`: files of tags, the same in every subcommand that asks who stands behind an address.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use fundtrace::bitcoin::Network;
+use fundtrace::cluster::{self, Carried, Clusters};
+use fundtrace::spec::Case;
+use fundtrace::tag::{self, Listing, Pack, Tags};
+use fundtrace::{Error, View};
+
+/// How many rows of no use are named; the rest is counted.
+const SHOWN_MAX: usize = 5;
+
+/// Who stands behind addresses, and where to stop.
+#[derive(Args, Clone, Default, Debug)]
+pub(crate) struct TagArgs {
+    /// Files of tags: GraphSense TagPacks (YAML), CSV with a first line that names the columns (address and label at least), or lists of sanctioned
+    /// addresses; recognised by what they hold. The trace stops at tagged addresses. The first file is trusted most; name INPUT before this option.
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub(crate) tags: Vec<PathBuf>,
+    /// Stop only at tags of these categories (abuses and concepts count as well); tags of others are shown and passed.
+    #[arg(long, value_name = "CATEGORY,...", value_delimiter = ',', value_parser = category)]
+    pub(crate) stop_at: Vec<String>,
+}
+
+fn category(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    if text.is_empty() { Err("a category is empty; write CATEGORY,CATEGORY".into()) } else { Ok(text.to_owned()) }
+}
+
+/// What the files say, and how the manifest names them.
+#[derive(Default, Debug)]
+pub(crate) struct Known {
+    pub(crate) tags: Tags,
+    pub(crate) listings: Vec<Listing>,
+}
+
+/// The tags of a case: its own, those of the files it names, which are relative to it, and then those of more files.
+pub(crate) fn of_case(case: &Case, file: Option<&Path>, more: &[PathBuf], network: Network) -> Result<Known, Error> {
+    let in_case = |error: Error| match file {
+        Some(path) => error.within(path.display()),
+        None => error,
+    };
+    let folder = file.and_then(Path::parent).unwrap_or(Path::new(""));
+    let named: Vec<PathBuf> = case.tag_file.iter().map(|name| folder.join(name)).collect();
+    let mut known = Known { tags: case.tags(network).map_err(in_case)?, listings: Vec::new() };
+    for path in named.iter().chain(more) {
+        let pack = read(path, network)?;
+        known.tags.add(&pack);
+        known.listings.push(pack.listing());
+    }
+    Ok(known)
+}
+
+/// Reads a file of tags, and says on standard error what of it is not used.
+pub(crate) fn read(path: &Path, network: Network) -> Result<Pack, Error> {
+    let here = |error: Error| error.within(path.display());
+    let file = File::open(path).map_err(|error| here(error.into()))?;
+    let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+    let pack = tag::read(&name, file, None, network).map_err(here)?;
+    tell(path, &pack);
+    Ok(pack)
+}
+
+/// Carries tags on to clusters, made by the rules named: those that say they stand for a cluster.
+#[allow(dead_code)]
+pub(crate) fn over_clusters(view: View<'_>, clusters: &Clusters, tags: &Tags, rules: &str) -> Tags {
+    cluster::spread(view, clusters, tags, rules, Carried::Definers)
+}
+
+fn tell(path: &Path, pack: &Pack) {
+    let mut lines = Vec::new();
+    if !pack.elsewhere().is_empty() {
+        let coins: Vec<String> = pack.elsewhere().iter().map(|(coin, count)| format!("{count} {coin}")).collect();
+        lines.push(format!("tags on other chains are left out: {}", coins.join(", ")));
+    }
+    lines.extend(pack.unusable().iter().take(SHOWN_MAX).map(ToString::to_string));
+    if pack.unusable().len() > SHOWN_MAX {
+        lines.push(format!("{} more rows cannot be used", pack.unusable().len() - SHOWN_MAX));
+    }
+    if !pack.unread().is_empty() {
+        lines.push(format!("these columns are not read: {}", pack.unread().join(", ")));
+    }
+    for line in lines {
+        // What is told of a file comes from a stranger, and must not move the cursor. Nothing is left to tell when standard error is closed.
+        let _ = writeln!(std::io::stderr(), "fundtrace: {}: {}", path.display(), line.escape_debug());
+    }
+}
