@@ -45,7 +45,7 @@ pub(super) fn read(bytes: &[u8], pack: &mut Pack) -> Result<(), Error> {
     let places = columns(&head, pack)?;
     let mut row = StringRecord::new();
     while rows.read_record(&mut row).map_err(|error| bad(&error))? {
-        let line = row.position().map_or(0, csv::Position::line);
+        let line = row.position().map_or(0, |place| begun(bytes, place));
         let cell = |name: &str| {
             let place = places.iter().find(|(known, _)| *known == name)?.1;
             row.get(place).filter(|text| !text.is_empty())
@@ -60,6 +60,13 @@ pub(super) fn read(bytes: &[u8], pack: &mut Pack) -> Result<(), Error> {
         pack.put(line, chain, address, tag);
     }
     Ok(())
+}
+
+/// The line on which a row begins: its place is where the row before it ended, and lines that are skipped may lie between.
+fn begun(bytes: &[u8], place: &csv::Position) -> u64 {
+    let rest = usize::try_from(place.byte()).ok().and_then(|at| bytes.get(at..)).unwrap_or_default();
+    let skipped = |line: &&[u8]| line.trim_ascii().is_empty() || line.starts_with(b"#");
+    place.line() + crate::id::number(rest.split(|byte| *byte == b'\n').take_while(skipped).count())
 }
 
 /// The columns that mean something, by the name they have here, and their places.

@@ -115,7 +115,7 @@ pub struct Pack {
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Unusable {
-    /// Its line, counted from 1.
+    /// Its line, or its number in a JSON array, counted from 1.
     pub line: u64,
     /// Whose address it gives, cut short where it is long.
     pub address: String,
