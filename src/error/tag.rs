@@ -16,8 +16,10 @@ pub(crate) enum TagError {
     Feature { form: &'static str, feature: &'static str },
     #[error("{at}: {what}")]
     Bad { at: At, what: String },
+    #[cfg(any(feature = "tagpack", feature = "csv"))]
     #[error("{at}: {field} is {found:?}: {what}")]
     Field { at: At, field: &'static str, found: String, what: String },
+    #[cfg(any(feature = "tagpack", feature = "csv"))]
     #[error("{at}: the tag has no {field}; {mend}")]
     Lacks { at: At, field: &'static str, mend: &'static str },
 }

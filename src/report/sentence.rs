@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::Report;
 use crate::chain::View;
 use crate::id::AddressIndex;
-use crate::tag::{Inferred, Tag, Tags};
+use crate::tag::{Confidence, Inferred, Tag, Tags};
 use crate::taint::Origin;
 use crate::trace::{Lead, Path, Reason, Trace};
 
@@ -46,6 +46,8 @@ pub struct Classification {
     pub kind: String,
     /// Whose.
     pub owner: String,
+    /// What kind of service or actor that is: `exchange`; empty where nobody says.
+    pub category: String,
     /// The rule that says so, with its version.
     pub rule: String,
     /// How sure the rule is, from 0 to 100; `None` where it does not say.
@@ -62,7 +64,15 @@ impl Classification {
     /// Says what an address is, whose, and by which rule.
     pub fn new(kind: impl Into<String>, owner: impl Into<String>, rule: impl Into<String>) -> Self {
         let (kind, owner, rule) = (kind.into(), owner.into(), rule.into());
-        Self { kind, owner, rule, confidence: None, source: String::new(), why: Vec::new(), defeat: Vec::new() }
+        let (category, source) = (String::new(), String::new());
+        Self { kind, owner, category, rule, confidence: None, source, why: Vec::new(), defeat: Vec::new() }
+    }
+
+    /// Says what kind of service or actor the owner is.
+    #[must_use]
+    pub fn category(mut self, category: impl Into<String>) -> Self {
+        self.category = category.into();
+        self
     }
 
     /// Says how sure the rule is, from 0 to 100.
@@ -91,6 +101,32 @@ impl Classification {
     pub fn defeated_by(mut self, defeat: impl Into<String>) -> Self {
         self.defeat.push(defeat.into());
         self
+    }
+}
+
+impl Classification {
+    /// Returns the tag that says the same, to be written into a [TagPack](super::tagpack): its source is the rule, its context the rest.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fundtrace::report::Classification;
+    /// let class = Classification::new("probable deposit address", "Example Exchange", "deposit 1").category("exchange").confidence(85);
+    /// let tag = class.to_tag();
+    /// assert_eq!((tag.label.as_str(), tag.category.as_str()), ("Example Exchange", "exchange"));
+    /// assert!(tag.source.ends_with(", rule deposit 1") && tag.context.contains("probable deposit address"));
+    /// ```
+    pub fn to_tag(&self) -> Tag {
+        let Self { kind, rule, confidence, source, why, defeat, .. } = self;
+        let context = serde_json::json!({
+            "kind": kind, "confidence": confidence, "tag": source, "why": why, "defeat": defeat,
+        });
+        let by = format!("fundtrace {}, rule {rule}", env!("CARGO_PKG_VERSION"));
+        let tag = Tag::new(&self.owner, &self.category, by).context(context.to_string());
+        match confidence.and_then(Confidence::of_percent) {
+            Some(confidence) => tag.confidence(confidence),
+            None => tag,
+        }
     }
 }
 
@@ -187,6 +223,10 @@ fn name(lead: &Lead) -> String {
 pub(super) fn sentences(report: &Report<'_, '_>) -> Vec<Sentence> {
     let trace = telling(report.traces);
     let view = trace.view();
+    // Most runs have neither, and need not gather every end.
+    if report.classified.is_none() && !trace.ends().iter().any(|end| matches!(end.reason, Reason::Tagged(_))) {
+        return Vec::new();
+    }
     let others = Others::of(report.traces, trace);
     let known = trace.leads().by_amount().filter_map(|lead| {
         let class = report.classified.and_then(|classified| classified.get(&index(view, &lead)?));

@@ -4,12 +4,16 @@
 //! them. A tag that a cluster carried to its address says so in its context, for a TagPack has no other place. What is written reads back
 //! equal with [`tag::read`](crate::tag::read), but for the pack's name where no title is given, and that the tag is inferred.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 
 use bitcoin::Address;
 
+use super::{Classification, Report};
 use crate::error::Error;
+use crate::id::AddressIndex;
 use crate::tag::{Inferred, Level, Tag};
+use crate::trace::Reason;
 
 /// The head of a TagPack: what it is called and who made it.
 ///
@@ -95,6 +99,38 @@ pub fn write<'f>(
         }
     }
     Ok(())
+}
+
+/// Returns what a run infers of the addresses where it ends, in chain order: what rules about services [say](super::Classification), and what
+/// clusters carried there. What a source says of an address itself is no finding.
+///
+/// # Examples
+///
+/// ```
+/// use fundtrace::{ChainBuilder, report::{self, Report}, spec::{self, Rule}, trace::{Options, stop}};
+/// let chain = ChainBuilder::new().finish()?;
+/// let traces = spec::run(chain.view(), &[], &[Rule::Fifo], &stop::never(), &Options::default());
+/// assert!(report::tagpack::findings(&Report::new(&traces)?).is_empty());
+/// # Ok::<(), fundtrace::Error>(())
+/// ```
+pub fn findings(report: &Report<'_, '_>) -> Vec<(Address, Tag)> {
+    let mut found: BTreeMap<AddressIndex, Tag> = BTreeMap::new();
+    for trace in report.traces {
+        for end in trace.ends() {
+            let Some(address) = trace.view().output(end.output).address_index() else { continue };
+            let class = report.classified.and_then(|classified| classified.get(&address));
+            let tag = match &end.reason {
+                _ if class.is_some() => class.map(Classification::to_tag),
+                Reason::Tagged(tag) if tag.inferred.is_some() => Some(Tag::clone(tag)),
+                _ => None,
+            };
+            if let Some(tag) = tag {
+                found.entry(address).or_insert(tag);
+            }
+        }
+    }
+    let view = report.traces[0].view();
+    found.into_iter().map(|(address, tag)| (view.address(address), tag)).collect()
 }
 
 /// The fields of text that a tag has; label and source always, as a TagPack must have them.

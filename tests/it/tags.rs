@@ -550,6 +550,16 @@ fn a_lead_says_what_it_rests_on_and_what_would_defeat_it() {
     assert!(sentence.defeat[0].contains("a mix or a payjoin"), "{sentence}");
     assert_eq!((sentence.amount_sat, sentence.least_sat, sentence.most_sat), (60, Some(60), Some(60)));
 
+    // What the cluster carried there is a finding, which reads back.
+    let found = tagpack::findings(&report);
+    let [(at, tag)] = &found[..] else { panic!("{found:?}") };
+    assert_eq!((at.to_string(), tag.label.as_str()), (deposit.clone(), "Example Exchange"));
+    let mut text = Vec::new();
+    tagpack::write(&Head::new("t", "c"), found.iter().map(|(address, tag)| (address, tag)), &mut text).unwrap();
+    let pack = read(text).unwrap();
+    let (_, back) = pack.tags().next().unwrap();
+    assert!(back.context.contains(&format!("\"inferred_from\":\"{hot}\"")), "{}", back.context);
+
     // What a rule about services says goes before the tag.
     let class = Classification::new("probable deposit address", "Example Exchange", "deposit 1")
         .confidence(85)
@@ -557,6 +567,7 @@ fn a_lead_says_what_it_rests_on_and_what_would_defeat_it() {
         .defeated_by("a processor");
     let classified = BTreeMap::from([(view.address_index(&script("deposit")).unwrap(), class.clone())]);
     let sentences = report.clone().classified(&classified).sentences();
+    assert_eq!(tagpack::findings(&report.clone().classified(&classified))[0].1, class.to_tag());
     assert!(sentences[0].sentence.ends_with(
         "is classed as a probable deposit address of Example Exchange (confidence 85 of 100 by rule deposit 1)"
     ));
@@ -640,6 +651,11 @@ fn the_command_reads_files_of_every_form_and_names_them() {
             .unwrap()
             .starts_with("tagged as exchange or mixing_service (2 addresses, sha256 ")
     );
+    let (_, told) =
+        run(&["--policy", "fifo", "--tags", &yaml, "--stop-at", "exchnage", "--write-tags", &format!("{yaml}.found")]);
+    assert!(told.contains("no tag is of the category \"exchnage\""), "{told}");
+    let found = std::fs::read_to_string(format!("{yaml}.found")).unwrap();
+    assert!(found.starts_with("title: \"Findings of a trace\"\n") && found.ends_with("tags: []\n"), "{found}");
     assert!(some["tagged"].as_array().unwrap().iter().any(|row| row["address"] == two.as_str()));
 
     // A case file names its own, and the command line's own tag goes before all of them.

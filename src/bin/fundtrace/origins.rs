@@ -21,6 +21,9 @@ pub(crate) fn check(args: &Args) -> Result<(), Error> {
         let what = "--direction backward goes with none of --resume, --bounds, --explain and --paths-to";
         return Err(input::invalid(what));
     }
+    if args.write_tags.is_some() {
+        return Err(input::invalid("--write-tags goes with forward runs, as only they end at addresses"));
+    }
     match args.format {
         Format::Json | Format::Table => Ok(()),
         _ => Err(input::invalid("--direction backward has the formats table and json")),

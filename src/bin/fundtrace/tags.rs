@@ -7,9 +7,13 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use fundtrace::bitcoin::Network;
 use fundtrace::cluster::{self, Carried, Clusters};
+use fundtrace::report::Report;
+use fundtrace::report::tagpack::{self, Head};
 use fundtrace::spec::Case;
 use fundtrace::tag::{self, Listing, Pack, Tags};
 use fundtrace::{Error, View};
+
+use crate::save::save;
 
 /// How many rows of no use are named; the rest is counted.
 const SHOWN_MAX: usize = 5;
@@ -65,10 +69,30 @@ pub(crate) fn read(path: &Path, network: Network) -> Result<Pack, Error> {
     Ok(pack)
 }
 
+/// Says which of the categories to stop at are no tag's: a misspelt one would stop nothing in silence.
+pub(crate) fn tell_categories(tags: &Tags, stop_at: &[String]) {
+    let is_known = |category: &String| tags.iter().flat_map(|(_, tags)| tags).any(|tag| tag.is_of(category));
+    for category in stop_at.iter().filter(|category| !is_known(category)) {
+        let _ =
+            writeln!(std::io::stderr(), "fundtrace: no tag is of the category {category:?}, so nothing stops for it");
+    }
+}
+
 /// Carries tags on to clusters, made by the rules named: those that say they stand for a cluster.
 #[allow(dead_code)]
 pub(crate) fn over_clusters(view: View<'_>, clusters: &Clusters, tags: &Tags, rules: &str) -> Tags {
     cluster::spread(view, clusters, tags, rules, Carried::Definers)
+}
+
+/// Writes what a run infers of addresses.
+pub(crate) fn write(path: &Path, report: &Report<'_, '_>) -> Result<(), Error> {
+    let found = tagpack::findings(report);
+    let head = Head::new("Findings of a trace", concat!("fundtrace ", env!("CARGO_PKG_VERSION")))
+        .description(format!("inferences, not facts; manifest sha256 {}", report.manifest().sha256()));
+    save(path, |to| {
+        let written = tagpack::write(&head, found.iter().map(|(address, tag)| (address, tag)), to);
+        written.map_err(std::io::Error::other)
+    })
 }
 
 fn tell(path: &Path, pack: &Pack) {

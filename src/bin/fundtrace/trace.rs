@@ -43,6 +43,9 @@ pub(crate) struct Args {
     pub(crate) tag: Vec<TagEntry>,
     #[command(flatten)]
     pub(crate) tags: TagArgs,
+    /// Write what the run infers of the addresses where it ends into this file, as a TagPack that GraphSense and --tags read.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["jobs", "resume"])]
+    pub(crate) write_tags: Option<PathBuf>,
     /// Follow no further than so many hops from a seed.
     #[arg(long, value_name = "N")]
     max_hops: Option<u32>,
@@ -179,6 +182,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     let network = chain.network();
     let known = known_tags(args, &case, args.case.as_deref(), network)?;
     let tags = &known.tags;
+    tags::tell_categories(tags, &case.stop_at);
     let view = case.height().map_or(chain.view(), |height: BlockHeight| chain.as_of(height));
     let given = spec::resolve(view, &specs).map_err(|error| if by_case { in_case(error) } else { error })?;
     let explain = find_outputs("--explain", view, &args.explain)?;
@@ -209,6 +213,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     drop(counter);
     let limits = PathLimits::default().paths(args.max_paths);
     let report = Report::new(&traces)?.seeds(&given).explain(&explain).paths(limits).tags(tags, &known.listings);
+    if let Some(path) = &args.write_tags {
+        tags::write(path, &report)?;
+    }
     write(&report.bounds(&bounds).routes_to(&routes_to), args.format)
 }
 
