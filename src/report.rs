@@ -156,7 +156,8 @@ impl<'t, 'c> Report<'t, 'c> {
     }
 
     /// Says of the leads that end at services what an investigator can act on, with what it rests on and what would defeat it: the greatest
-    /// first, twenty at most, under the first rule that keeps the order of satoshis, or else conserves.
+    /// first, twenty at most, under the first rule that keeps the order of satoshis, or else conserves, and under the next conserving one where that
+    /// one does not come.
     ///
     /// # Examples
     ///

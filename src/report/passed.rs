@@ -30,12 +30,11 @@ pub(super) fn rows<'t>(report: &Report<'t, '_>) -> Vec<Row<'t>> {
     let row = |index: OutputIndex| {
         let output = view.output(index);
         let tags: Vec<&Tag> = tags.holding(output).collect();
-        let first = tags.first()?;
-        Some(Row {
+        (!tags.is_empty()).then(|| Row {
             outpoint: output.outpoint(),
             address: output.address().map(|address| address.to_string()),
             passed: report.traces.iter().any(|trace| trace.touch(index).is_some_and(|touch| touch.carried)),
-            conflict: tags.iter().any(|tag| first.contradicts(tag)),
+            conflict: (1..tags.len()).any(|at| tags[..at].iter().any(|other| other.contradicts(tags[at]))),
             tags,
         })
     };

@@ -4,7 +4,8 @@
 //! are facts under the rule named; who A is, is an inference, and comes from a tag, from a cluster that carried a tag there, or from a
 //! [`Classification`] by a rule about services. Only leads of which somebody says who they are become sentences.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use bitcoin::{Amount, OutPoint, Txid};
@@ -199,21 +200,30 @@ pub(super) fn telling<'t, 'c>(traces: &'t [Trace<'c>]) -> &'t Trace<'c> {
     traces.iter().find(ordered).or_else(|| traces.iter().find(conserving)).unwrap_or(&traces[0])
 }
 
-/// What other conserving rules put at each place, by its name.
-struct Others<'t, 'c> {
-    traces: Vec<(&'t Trace<'c>, BTreeMap<String, Amount>)>,
+/// What each conserving rule puts at each place, by the place's name.
+struct Places<'t, 'c>(Vec<(&'t Trace<'c>, BTreeMap<String, Amount>)>);
+
+impl<'t, 'c> Places<'t, 'c> {
+    fn of(traces: &'t [Trace<'c>]) -> Self {
+        let places = |trace: &'t Trace<'c>| trace.leads().into_iter().map(|lead| (name(&lead), lead.amount)).collect();
+        let conserving = traces.iter().filter(|trace| trace.policy().conserving);
+        Self(conserving.map(|trace| (trace, places(trace))).collect())
+    }
+
+    /// What the other rules put at a place.
+    fn beside(&self, told: &Trace<'_>, place: &str) -> impl Iterator<Item = (&'t Trace<'c>, Amount)> {
+        let others = self.0.iter().filter(move |(trace, _)| trace.policy().name != told.policy().name);
+        others.map(move |(trace, at)| (*trace, at.get(place).copied().unwrap_or(Amount::ZERO)))
+    }
 }
 
-impl<'t, 'c> Others<'t, 'c> {
-    fn of(traces: &'t [Trace<'c>], told: &Trace<'c>) -> Self {
-        let others = traces.iter().filter(|trace| trace.policy().conserving && trace.policy() != told.policy());
-        let places = |trace: &'t Trace<'c>| trace.leads().into_iter().map(|lead| (name(&lead), lead.amount)).collect();
-        Self { traces: others.map(|trace| (trace, places(trace))).collect() }
-    }
-
-    fn at(&self, place: &str) -> impl Iterator<Item = (&'t Trace<'c>, Amount)> {
-        self.traces.iter().map(move |(trace, at)| (*trace, at.get(place).copied().unwrap_or(Amount::ZERO)))
-    }
+/// A lead of which somebody says who is there, under one rule.
+struct Known<'t, 'c> {
+    trace: &'t Trace<'c>,
+    lead: Lead,
+    place: String,
+    tag: Option<Tag>,
+    class: Option<Classification>,
 }
 
 fn name(lead: &Lead) -> String {
@@ -221,38 +231,44 @@ fn name(lead: &Lead) -> String {
 }
 
 pub(super) fn sentences(report: &Report<'_, '_>) -> Vec<Sentence> {
-    let trace = telling(report.traces);
-    let view = trace.view();
+    let traces = report.traces;
     // Most runs have neither, and need not gather every end.
-    if report.classified.is_none() && !trace.ends().iter().any(|end| matches!(end.reason, Reason::Tagged(_))) {
+    let is_tagged = |trace: &Trace<'_>| trace.ends().iter().any(|end| matches!(end.reason, Reason::Tagged(_)));
+    if report.classified.is_none() && !traces.iter().any(is_tagged) {
         return Vec::new();
     }
-    let others = Others::of(report.traces, trace);
-    let known = trace.leads().by_amount().filter_map(|lead| {
-        let class = report.classified.and_then(|classified| classified.get(&index(view, &lead)?));
-        let tag = match &lead.reason {
-            Reason::Tagged(tag) => Some(Tag::clone(tag)),
-            _ => None,
-        };
-        (tag.is_some() || class.is_some()).then(|| (lead, tag, class.cloned()))
-    });
-    known.take(LEADS_MAX).map(|(lead, tag, class)| sentence(report, trace, &others, &lead, tag, class)).collect()
+    let places = Places::of(traces);
+    // A place that the telling rule does not reach is told under the first one that does.
+    let told = telling(traces);
+    let others = places.0.iter().map(|(trace, _)| *trace).filter(|trace| trace.policy().name != told.policy().name);
+    let mut seen = BTreeSet::new();
+    let mut found: Vec<Known<'_, '_>> = Vec::new();
+    for trace in std::iter::once(told).chain(others) {
+        let known = trace.leads().into_iter().filter_map(|lead| known(report, trace, lead));
+        found.extend(known.filter(|known| seen.insert(known.place.clone())));
+    }
+    found.sort_by_key(|known| (Reverse(known.lead.amount), known.lead.hops, known.lead.outpoint));
+    found.truncate(LEADS_MAX);
+    found.into_iter().map(|known| sentence(report, &places, known)).collect()
+}
+
+fn known<'t, 'c>(report: &Report<'_, '_>, trace: &'t Trace<'c>, lead: Lead) -> Option<Known<'t, 'c>> {
+    let class = report.classified.and_then(|classified| classified.get(&index(trace.view(), &lead)?)).cloned();
+    let tag = match &lead.reason {
+        Reason::Tagged(tag) => Some(Tag::clone(tag)),
+        _ => None,
+    };
+    let place = name(&lead);
+    (tag.is_some() || class.is_some()).then_some(Known { trace, lead, place, tag, class })
 }
 
 fn index(view: View<'_>, lead: &Lead) -> Option<AddressIndex> {
     view.output_at(lead.outpoint)?.address_index()
 }
 
-fn sentence(
-    report: &Report<'_, '_>,
-    trace: &Trace<'_>,
-    others: &Others<'_, '_>,
-    lead: &Lead,
-    tag: Option<Tag>,
-    class: Option<Classification>,
-) -> Sentence {
-    let place = name(lead);
-    let amounts = || others.at(&place).map(|(_, amount)| amount);
+fn sentence(report: &Report<'_, '_>, places: &Places<'_, '_>, known: Known<'_, '_>) -> Sentence {
+    let Known { trace, lead, place, tag, class } = &known;
+    let amounts = || places.beside(trace, place).map(|(_, amount)| amount);
     let (least, most) = (amounts().min(), amounts().max());
     let spread = match least.zip(most) {
         Some((least, most)) if least == most => format!(" (other rules: {})", btc(least)),
@@ -260,7 +276,7 @@ fn sentence(
         None => String::new(),
     };
     let bound = if trace.policy().conserving { "" } else { "at most " };
-    let what = match (&class, &tag) {
+    let what = match (class, tag) {
         (Some(class), _) => format!("{place} is classed as a {class}"),
         (None, Some(tag)) if tag.inferred.is_some() => format!("{place} is classed as an address of {tag}"),
         (None, Some(tag)) => format!("{place} is tagged {tag}"),
@@ -268,10 +284,10 @@ fn sentence(
     };
     let hops = if lead.hops == 1 { "hop" } else { "hops" };
     let (policy, amount, way) = (trace.policy().name, btc(lead.amount), way(report, trace, lead));
+    let kind = if lead.address.is_some() { "address" } else { "output" };
     let text = format!(
-        "rule {policy} attributes {bound}{amount}{spread} to {}, {} {hops} on{way}; {what}",
-        if lead.address.is_some() { format!("address {place}") } else { format!("output {place}") },
-        lead.hops,
+        "rule {policy} attributes {bound}{amount}{spread} to {kind} {place}, {} {hops} on{way}; {what}",
+        lead.hops
     );
     Sentence {
         policy,
@@ -281,10 +297,10 @@ fn sentence(
         least_sat: least.map(Amount::to_sat),
         most_sat: most.map(Amount::to_sat),
         hops: lead.hops,
-        why: why(others, &place, tag.as_ref(), class.as_ref()),
-        defeat: defeat(report, trace.view(), others, lead, tag.as_ref(), class.as_ref()),
-        tag,
-        classification: class,
+        why: why(places, &known),
+        defeat: defeat(report, places, &known),
+        tag: tag.clone(),
+        classification: class.clone(),
         sentence: text,
     }
 }
@@ -319,9 +335,9 @@ fn way(report: &Report<'_, '_>, trace: &Trace<'_>, lead: &Lead) -> String {
     format!(" through {text}{past}")
 }
 
-fn why(others: &Others<'_, '_>, place: &str, tag: Option<&Tag>, class: Option<&Classification>) -> Vec<String> {
-    let mut why: Vec<String> = class.map_or(Vec::new(), |class| class.why.clone());
-    why.extend(tag.map(|tag| {
+fn why(places: &Places<'_, '_>, Known { trace, place, tag, class, .. }: &Known<'_, '_>) -> Vec<String> {
+    let mut why: Vec<String> = class.as_ref().map_or(Vec::new(), |class| class.why.clone());
+    why.extend(tag.as_ref().map(|tag| {
         let source = if tag.source.is_empty() { "a source without a name" } else { &tag.source };
         let pack = [("in ", &tag.pack), ("by ", &tag.creator), ("under ", &tag.license)];
         let pack = pack.iter().filter(|(_, text)| !text.is_empty() && **text != tag.source);
@@ -333,7 +349,7 @@ fn why(others: &Others<'_, '_>, place: &str, tag: Option<&Tag>, class: Option<&C
             None => format!("{source} says so of this very address{pack}"),
         }
     }));
-    if others.traces.len() > 1 && others.at(place).all(|(_, amount)| amount > Amount::ZERO) {
+    if places.0.len() > 1 && places.beside(trace, place).all(|(_, amount)| amount > Amount::ZERO) {
         why.push("every conserving rule that was run puts some of it there".into());
     }
     why
@@ -341,13 +357,10 @@ fn why(others: &Others<'_, '_>, place: &str, tag: Option<&Tag>, class: Option<&C
 
 fn defeat(
     report: &Report<'_, '_>,
-    view: View<'_>,
-    others: &Others<'_, '_>,
-    lead: &Lead,
-    tag: Option<&Tag>,
-    class: Option<&Classification>,
+    places: &Places<'_, '_>,
+    Known { trace, lead, place, tag, class }: &Known<'_, '_>,
 ) -> Vec<String> {
-    let mut defeat: Vec<String> = class.map_or(Vec::new(), |class| class.defeat.clone());
+    let mut defeat: Vec<String> = class.as_ref().map_or(Vec::new(), |class| class.defeat.clone());
     if let Some(tag) = tag {
         defeat.push(match &tag.inferred {
             Some(Inferred { from, .. }) => format!(
@@ -359,12 +372,11 @@ fn defeat(
             defeat.push("nobody said how far the source of the tag is to be trusted".into());
         }
     }
-    if let (Some(tags), Some(output)) = (report.tags, view.output_at(lead.outpoint)) {
-        let against = |other: &&Tag| tag.is_some_and(|tag| tag.contradicts(other));
+    if let (Some(tags), Some(output)) = (report.tags, trace.view().output_at(lead.outpoint)) {
+        let against = |other: &&Tag| tag.as_ref().is_some_and(|tag| tag.contradicts(other));
         defeat.extend(tags.holding(output).filter(against).map(|other| format!("another source says {other}")));
     }
-    let place = name(lead);
-    let none = others.at(&place).filter(|(_, amount)| *amount == Amount::ZERO);
+    let none = places.beside(trace, place).filter(|(_, amount)| *amount == Amount::ZERO);
     let none: Vec<&str> = none.map(|(trace, _)| trace.policy().name).collect();
     if !none.is_empty() {
         defeat.push(format!("the convention: nothing ends there under {}", none.join(", ")));

@@ -15,6 +15,9 @@ use crate::trace::{Bound, Fees, Gap, Most, PathLimits, Paths, Reason, Trace};
 /// How many ends are shown; the rest is counted.
 const ENDS_MAX: usize = 40;
 
+/// How many leads are shown.
+const LEADS_MAX: usize = 8;
+
 /// How many sources of an end are shown; the rest is hinted at.
 const SOURCES_MAX: usize = 4;
 
@@ -71,10 +74,13 @@ fn leads(report: &Report<'_, '_>, to: &mut impl Write) -> Result<(), Error> {
     if !sentences.is_empty() {
         writeln!(to, "\nLeads to services")?;
     }
-    for sentence in sentences {
+    for sentence in sentences.iter().take(LEADS_MAX) {
         for (at, line) in sentence.to_string().lines().enumerate() {
             writeln!(to, "{}{}", if at == 0 { "- " } else { "  " }, visible(line))?;
         }
+    }
+    if sentences.len() > LEADS_MAX {
+        writeln!(to, "{} more leads are in the format json", sentences.len() - LEADS_MAX)?;
     }
     Ok(())
 }

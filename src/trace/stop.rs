@@ -4,9 +4,10 @@
 //! combine with [`or`](Stop::or); where several hold, the first in the order given is the reason. Without a rule ([`never()`])
 //! nothing is cut. The ended output's taint stays there; the transaction that spends it sees it as clean.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bitcoin::Amount;
+use bitcoin::hashes::sha256;
 
 use super::Reason;
 use crate::chain::{Output, Tx};
@@ -298,7 +299,7 @@ impl Stop for Budget {
 /// assert!(stop::tagged(&tags).describe().starts_with("tagged (0 addresses, sha256 "));
 /// ```
 pub fn tagged(tags: &Tags) -> Tagged<'_> {
-    Tagged { tags, categories: &[] }
+    Tagged { tags, categories: &[], digest: OnceLock::new() }
 }
 
 /// Made by [`tagged`].
@@ -306,10 +307,12 @@ pub fn tagged(tags: &Tags) -> Tagged<'_> {
 /// # Examples
 ///
 /// See [`tagged`].
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Tagged<'t> {
     tags: &'t Tags,
     categories: &'t [String],
+    /// Every trace describes its stop; many tags take a while to hash.
+    digest: OnceLock<sha256::Hash>,
 }
 
 impl<'t> Tagged<'t> {
@@ -348,7 +351,11 @@ impl Stop for Tagged<'_> {
             0 => String::new(),
             covered => format!("clusters of {covered}, "),
         };
-        format!("tagged{only} ({} addresses, {covered}sha256 {})", self.tags.len(), self.tags.digest())
+        format!(
+            "tagged{only} ({} addresses, {covered}sha256 {})",
+            self.tags.len(),
+            self.digest.get_or_init(|| self.tags.digest())
+        )
     }
 }
 

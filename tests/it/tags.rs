@@ -333,7 +333,7 @@ proptest! {
         let only = ["exchange".to_owned()];
         let ladder = [stop::tagged(&few).only(&only), stop::tagged(&few), stop::tagged(&more)];
         each_rule!(rule => {
-            let traces = ladder.map(|stop| trace::forward(view, &case.seeds(view), &rule, &stop, &case.options));
+            let traces = ladder.each_ref().map(|stop| trace::forward(view, &case.seeds(view), &rule, stop, &case.options));
             for trace in &traces {
                 if rule.name() != "poison" {
                     prop_assert_eq!(trace.balance().accounted(), trace.balance().seeded);
@@ -587,6 +587,34 @@ fn a_lead_says_what_it_rests_on_and_what_would_defeat_it() {
         .map(|row| (row["address"].as_str().unwrap().to_owned(), row["passed"].as_bool().unwrap()))
         .collect();
     assert_eq!(tagged, [(address("thief"), true), (deposit, false)]);
+}
+
+#[test]
+fn a_place_that_one_rule_misses_is_told_under_the_next() {
+    let chain = Mini::new("pay @1: loot:0=50/victim other:0=50/alice -> 50/bob 50/shop").chain();
+    let view = chain.view();
+    let mut tags = Tags::default();
+    tags.insert(script("shop"), Tag::new("a shop", "market", ""));
+    tags.insert(script("shop"), Tag::new("another", "market", "a forum"));
+    let seeds = [seed(view, "loot:0")];
+    let rules = [Rule::Fifo, Rule::Haircut, Rule::Lifo];
+    let traces = spec::run(view, &seeds, &rules, &stop::tagged(&tags), &Options::default());
+    let report = Report::new(&traces).unwrap().tags(&tags, &[]);
+    let [sentence] = &report.sentences()[..] else { panic!("{:?}", report.sentences()) };
+    assert!(
+        sentence
+            .sentence
+            .starts_with("rule haircut attributes 0.00000025 BTC (other rules: from 0 BTC to 0.00000050 BTC) to "),
+        "{sentence}"
+    );
+    let expected = [
+        "the tag being wrong, or older than a change of hands; the owner's own records decide",
+        "nobody said how far the source of the tag is to be trusted",
+        "another source says another (market; says a forum)",
+        "the convention: nothing ends there under fifo",
+    ];
+    assert_eq!(sentence.defeat, expected);
+    assert_eq!(sentence.why, ["a source without a name says so of this very address"]);
 }
 
 fn fundtrace(args: &[&str]) -> Output {
