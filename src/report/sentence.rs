@@ -341,7 +341,8 @@ fn why(places: &Places<'_, '_>, Known { trace, place, tag, class, .. }: &Known<'
         let source = if tag.source.is_empty() { "a source without a name" } else { &tag.source };
         let pack = [("in ", &tag.pack), ("by ", &tag.creator), ("under ", &tag.license)];
         let pack = pack.iter().filter(|(_, text)| !text.is_empty() && **text != tag.source);
-        let pack: String = pack.map(|(word, text)| format!(" {word}{text}")).collect();
+        let pack: Vec<String> = pack.map(|(word, text)| format!("{word}{text}")).collect();
+        let pack = if pack.is_empty() { String::new() } else { format!(" ({})", pack.join(", ")) };
         match &tag.inferred {
             Some(Inferred { from, rule, cluster }) => format!(
                 "{source} says so of {from}{pack}; {rule} puts that address and this one into one cluster, that of {cluster}"

@@ -19,7 +19,7 @@ use crate::trace::Reason;
 ///
 /// # Examples
 ///
-/// See [`write`].
+/// See [`write()`].
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub struct Head {

@@ -622,6 +622,28 @@ fn fundtrace(args: &[&str]) -> Output {
 }
 
 #[test]
+fn a_real_deposit_ends_at_a_listed_address() {
+    let Some(data) = folder() else { return };
+    let input = format!("{}/fixtures/cases/hydra-deposit-2020/transactions.jsonl", env!("CARGO_MANIFEST_DIR"));
+    let seed = "a81aac076d9467db56de87a5cf3ce1d4b3f3dd1bfb75e72b1b4f1034c1759929:1";
+    let list = data.join("attribution_ofac/sanctioned_addresses_XBT.txt");
+    let args =
+        ["trace", &input, "--seed", seed, "--policy", "all", "--format", "json", "--stop-at", "sanction", "--tags"];
+    let output = fundtrace(&[&args[..], &[list.to_str().unwrap()]].concat());
+    let result: Value = serde_json::from_slice(&output.stdout).unwrap();
+    for run in result["runs"].as_array().unwrap() {
+        let end = run["ends"].as_array().unwrap().iter().find(|end| end["reason"] == "tagged").unwrap();
+        assert_eq!((&end["tag"]["abuse"], &end["hops"]), (&Value::from("sanction"), &Value::from(1)));
+        assert_eq!(end["outpoint"], "e5015b6ed1d35e511ef22ca0e52e0bb90a33943852706bcddb37956437cf68d8:0");
+    }
+    let lead = result["leads"][0]["sentence"].as_str().unwrap();
+    assert!(
+        lead.contains(" is tagged sanctioned address (sanction; confidence 60 of 100, authority_data; says "),
+        "{lead}"
+    );
+}
+
+#[test]
 fn the_command_reads_files_of_every_form_and_names_them() {
     let input = format!("{}/fixtures/cases/colonial-pipeline-2021/transactions.jsonl", env!("CARGO_MANIFEST_DIR"));
     let seed = "9436dbf0435b15378f309c35754a110db880fa9bb66a062160a25533bb4a212a:0";

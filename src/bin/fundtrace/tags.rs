@@ -95,10 +95,12 @@ pub(crate) fn write(path: &Path, report: &Report<'_, '_>) -> Result<(), Error> {
     })
 }
 
+/// Words come from a stranger, and must not move the cursor.
 fn tell(path: &Path, pack: &Pack) {
     let mut lines = Vec::new();
     if !pack.elsewhere().is_empty() {
-        let coins: Vec<String> = pack.elsewhere().iter().map(|(coin, count)| format!("{count} {coin}")).collect();
+        let coin = |(coin, count): (&String, &u64)| format!("{count} {}", coin.escape_debug());
+        let coins: Vec<String> = pack.elsewhere().iter().map(coin).collect();
         lines.push(format!("tags on other chains are left out: {}", coins.join(", ")));
     }
     lines.extend(pack.unusable().iter().take(SHOWN_MAX).map(ToString::to_string));
@@ -106,10 +108,11 @@ fn tell(path: &Path, pack: &Pack) {
         lines.push(format!("{} more rows cannot be used", pack.unusable().len() - SHOWN_MAX));
     }
     if !pack.unread().is_empty() {
-        lines.push(format!("these columns are not read: {}", pack.unread().join(", ")));
+        let names: Vec<String> = pack.unread().iter().map(|name| name.escape_debug().to_string()).collect();
+        lines.push(format!("these columns are not read: {}", names.join(", ")));
     }
     for line in lines {
-        // What is told of a file comes from a stranger, and must not move the cursor. Nothing is left to tell when standard error is closed.
-        let _ = writeln!(std::io::stderr(), "fundtrace: {}: {}", path.display(), line.escape_debug());
+        // Nothing is left to tell when standard error is closed.
+        let _ = writeln!(std::io::stderr(), "fundtrace: {}: {line}", path.display());
     }
 }
