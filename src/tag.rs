@@ -29,6 +29,7 @@ mod tagpack;
 
 pub use confidence::{Confidence, Level};
 pub use conflict::Conflict;
+pub(crate) use conflict::are_at_odds;
 pub use date::Date;
 pub use pack::{Form, Listing, Pack, Unusable, read};
 
@@ -195,6 +196,10 @@ impl Tag {
         self.retracted.is_none() && day.is_none_or(within)
     }
 
+    fn names_owner(&self) -> bool {
+        !self.actor.is_empty() || self.abuse.is_empty()
+    }
+
     /// Whether it names the same owner from the same source.
     fn says_as(&self, other: &Self) -> bool {
         (&self.label, &self.category, &self.source, &self.actor)
@@ -230,8 +235,7 @@ impl Tag {
     /// assert!(!tag("A").contradicts(&tag("listed").abuse("sanction")));
     /// ```
     pub fn contradicts(&self, other: &Self) -> bool {
-        let names_owner = |tag: &Self| !tag.actor.is_empty() || tag.abuse.is_empty();
-        if !names_owner(self) || !names_owner(other) {
+        if !self.names_owner() || !other.names_owner() {
             return false;
         }
         let differ = |a: &str, b: &str| !a.is_empty() && !b.is_empty() && !a.trim().eq_ignore_ascii_case(b.trim());

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::Report;
 use crate::id::OutputIndex;
-use crate::tag::Tag;
+use crate::tag::{Tag, are_at_odds};
 
 /// A tagged output that taint touched.
 #[derive(Serialize)]
@@ -34,7 +34,7 @@ pub(super) fn rows<'t>(report: &Report<'t, '_>) -> Vec<Row<'t>> {
             outpoint: output.outpoint(),
             address: output.address().map(|address| address.to_string()),
             passed: report.traces.iter().any(|trace| trace.touch(index).is_some_and(|touch| touch.carried)),
-            conflict: (1..tags.len()).any(|at| tags[..at].iter().any(|other| other.contradicts(tags[at]))),
+            conflict: are_at_odds(&tags),
             tags,
         })
     };
