@@ -10,6 +10,7 @@
 //! - [`by_votes`] adds what votes on change say, as far as nothing speaks against it. [`build()`] adds any weighed evidence in a stated
 //!   order, under constraints; what a constraint prevents is recorded. The result is a tree of merges, cut at any confidence.
 //! - [`History`] follows clusters as blocks come, with a log of which merged when.
+//! - [`spread`](spread()) carries tags on to the clusters of their addresses.
 //! - [`Graph`] and [`Clusters::statistics`] say what clusters hold and pay each other.
 //!
 //! # What we recommend
@@ -39,6 +40,7 @@ mod proof;
 mod repeated;
 pub mod same_key;
 pub mod spending;
+mod spread;
 mod statistics;
 mod unnecessary;
 pub mod voted;
@@ -52,6 +54,7 @@ pub use partition::Clusters;
 pub use proof::{Derivation, Proofs, Step};
 pub use repeated::has_repeated_outputs;
 pub use spending::by_spending;
+pub use spread::{Carried, spread};
 pub use statistics::Statistics;
 pub use unnecessary::has_unnecessary_input;
 pub use voted::by_votes;

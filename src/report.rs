@@ -13,20 +13,27 @@ mod drawing;
 pub mod graphml;
 pub mod json;
 mod manifest;
+mod passed;
 mod peels;
 mod routes;
+mod sentence;
 mod spread;
 #[cfg(feature = "table")]
 pub mod table;
+pub mod tagpack;
 
 pub use manifest::{Conventions, Facts, Given, Manifest, OwnersGiven, Seen};
+pub use sentence::{Classification, Sentence};
 pub use spread::{Arrived, Spread};
+
+use std::collections::BTreeMap;
 
 use crate::cluster::Rule;
 use crate::error::{Error, SpecError};
-use crate::id::OutputIndex;
+use crate::id::{AddressIndex, OutputIndex};
 use crate::service::peel::Peels;
 use crate::spec::ResolvedSeed;
+use crate::tag::{Listing, Tags};
 use crate::trace::{Bound, Owner, Owners, PathLimits, Trace};
 
 /// Traces of one run, known to belong together.
@@ -53,6 +60,9 @@ pub struct Report<'t, 'c> {
     routes_to: &'t [OutputIndex],
     owners: Option<&'t Owners<'t>>,
     peels: Option<&'t Peels<'t>>,
+    tags: Option<&'t Tags>,
+    packs: &'t [Listing],
+    classified: Option<&'t BTreeMap<AddressIndex, Classification>>,
 }
 
 impl<'t, 'c> Report<'t, 'c> {
@@ -99,6 +109,9 @@ impl<'t, 'c> Report<'t, 'c> {
             routes_to: &[],
             peels: None,
             owners: None,
+            tags: None,
+            packs: &[],
+            classified: None,
         })
     }
 
@@ -184,6 +197,56 @@ impl<'t, 'c> Report<'t, 'c> {
     pub fn peels(mut self, peels: &'t Peels<'t>) -> Self {
         self.peels = Some(peels);
         self
+    }
+
+    /// Shows which tagged addresses taint touched, and which sources contradict each other, in the formats that hold them (JSON and the
+    /// table); `packs` are the files the tags came from, for the manifest.
+    #[must_use]
+    pub fn tags(mut self, tags: &'t Tags, packs: &'t [Listing]) -> Self {
+        (self.tags, self.packs) = (Some(tags), packs);
+        self
+    }
+
+    /// Says what rules about services make of addresses: leads there become [sentences](Self::sentences), tagged or not.
+    #[must_use]
+    pub fn classified(mut self, classified: &'t BTreeMap<AddressIndex, Classification>) -> Self {
+        self.classified = Some(classified);
+        self
+    }
+
+    /// Says of the leads that end at services what an investigator can act on, with what it rests on and what would defeat it: the greatest
+    /// first, twenty at most, under the first rule that keeps the order of satoshis, or else conserves, and under the next conserving one where that
+    /// one does not come.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fundtrace::bitcoin::{Amount, OutPoint, PubkeyHash, ScriptBuf, TxOut, Txid, hashes::Hash};
+    /// use fundtrace::chain::{ChainBuilder, NewInput, NewTx};
+    /// use fundtrace::tag::{Level, Tag, Tags};
+    /// use fundtrace::{report::Report, spec::{self, Rule}, trace::{Options, stop}};
+    ///
+    /// let txid = |n| Txid::from_byte_array([n; 32]);
+    /// let out = |sat, key: u8| TxOut { value: Amount::from_sat(sat), script_pubkey: ScriptBuf::new_p2pkh(&PubkeyHash::from_byte_array([key; 20])) };
+    /// let spend = |n, sat| NewInput::new(OutPoint::new(txid(n), 0)).prevout(out(sat, n));
+    /// let mut builder = ChainBuilder::new();
+    /// builder.insert(NewTx::claimed(txid(3), vec![spend(1, 500), spend(2, 300)], vec![out(400, 8), out(400, 9)]))?;
+    /// let chain = builder.finish()?;
+    /// let mut tags = Tags::default();
+    /// let tag = Tag::new("Example Exchange", "exchange", "its own list").confidence(Level::ServiceData);
+    /// tags.insert(out(0, 9).script_pubkey, tag);
+    ///
+    /// let seeds = [chain.view().output_at(OutPoint::new(txid(1), 0)).unwrap().seed("theft")];
+    /// let rules = [Rule::Fifo, Rule::Lifo, Rule::Haircut];
+    /// let traces = spec::run(chain.view(), &seeds, &rules, &stop::tagged(&tags), &Options::default());
+    /// let sentences = Report::new(&traces)?.tags(&tags, &[]).sentences();
+    /// let text = &sentences[0].sentence;
+    /// assert!(text.starts_with("rule fifo attributes 0.00000100 BTC (other rules: from 0.00000250 BTC to 0.00000400 BTC) to address 1"), "{text}");
+    /// assert!(text.ends_with(" is tagged Example Exchange (exchange; confidence 50 of 100, service_data; says its own list)"), "{text}");
+    /// # Ok::<(), fundtrace::Error>(())
+    /// ```
+    pub fn sentences(&self) -> Vec<Sentence> {
+        sentence::sentences(self)
     }
 
     /// Returns the traces.

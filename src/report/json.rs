@@ -18,9 +18,11 @@
 //! | `.carries[]` | the traced graph: `from`, `to` (txids), `via` (`txid:vout`, or `fee`), `tainted_sat` |
 //! | `.fees[]`, `.burned[]`, `.displaced[]` | the rows behind the balance; a fee with a `coinbase` was carried on and is not in `fees_sat` |
 //! | `.missing[]` | what to fetch to get further: `{"tx": txid}` or `{"spender_of": outpoint}` |
-//! | `.ends[].tag` | of a `tagged` end the whole tag: label, category, source; otherwise `null` |
+//! | `.ends[].tag` | of a `tagged` end the whole tag: label, category, source, and what else it says ([`Tag`]); `inferred` where a cluster carried it there; otherwise `null` |
 //! | `spread[]` | for each end the least and the most that any rule run is known to put there, in all and by source |
 //! | `.by_policy` | what each rule puts there, ended or carried on; `null` where a stop cut that rule before it could be seen, and then `.cut` is `true` |
+//! | `leads[]` | the greatest ends at services, as the `sentence` says them, with `why` and `defeat`: see [`Sentence`](super::Sentence) |
+//! | `tagged[]` | where the report knows tags: the tagged outputs that taint touched, whether some rule carried it on (`passed`), whether sources contradict each other (`conflict`), and their `tags` |
 //! | `bounds[]` | where they were asked for: the `place`, the `least_sat` and `most_sat` that any conserving rule can assign to it (`null` where nothing can be said), why there is no upper one (`void`: `unknown_spender`, `limit`), and the `sentence` that says so; they are of rules followed without limits, by the run's convention on fees |
 //! | `peel_chains[]` | where they were asked for: each peel chain on the way as one step, under each rule, with its peels |
 //! | `routes[]` | where they were asked for: the best routes `to` an output on the touched graph in each `order`, step by step; under poison where it was run |
@@ -37,7 +39,7 @@ use bitcoin::{Amount, OutPoint, Txid};
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
-use super::{Report, Spread, peels, routes};
+use super::{Report, Spread, passed, peels, routes};
 use crate::error::Error;
 use crate::id::{OutputIndex, SourceIndex};
 use crate::tag::Tag;
@@ -102,6 +104,8 @@ impl Serialize for Document<'_, '_, '_> {
         map.serialize_entry("manifest", &report.manifest())?;
         map.serialize_entry("runs", &each(report.traces, |trace| Run(report, trace)))?;
         map.serialize_entry("spread", &each(&report.spreads(), |spread| spread_row(report, spread)))?;
+        map.serialize_entry("leads", &report.sentences())?;
+        map.serialize_entry("tagged", &passed::rows(report))?;
         map.serialize_entry("bounds", &each(report.bounds, bound_row))?;
         map.serialize_entry("peel_chains", &peels::rows(report))?;
         map.serialize_entry("routes", &routes::rows(report))?;

@@ -10,6 +10,7 @@ use crate::chain::Counts;
 use crate::cluster::Rule;
 use crate::id::BlockHeight;
 use crate::spec::{self, ResolvedSeed};
+use crate::tag::Listing;
 use crate::trace::{Options, Policy};
 
 /// What went into a run: enough to repeat it, and to tell whether two runs had the same facts.
@@ -50,6 +51,9 @@ pub struct Manifest {
     pub stop: String,
     /// What was called stolen, as it was given and what it stands for.
     pub seeds: Vec<Given>,
+    /// The files of tags.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<Listing>,
     /// Seeds that could not be used: outputs that the view does not show, or whose value nobody told.
     pub unseeded: Vec<String>,
 }
@@ -207,6 +211,7 @@ impl Manifest {
             }),
             stop: first.stop().to_owned(),
             seeds,
+            tags: report.packs.to_vec(),
             unseeded: first.unseeded().iter().map(|output| name(*output)).collect(),
         }
     }

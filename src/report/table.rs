@@ -6,15 +6,18 @@ use std::io::Write;
 use bitcoin::Amount;
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 
-use super::{Arrived, Manifest, Report, Spread, peels, routes, visible};
+use super::sentence::telling;
+use super::{Arrived, Manifest, Report, Spread, passed, peels, routes, visible};
 use crate::chain::Counts;
 use crate::error::Error;
 use crate::id::OutputIndex;
-use crate::taint::Origin;
 use crate::trace::{Bound, Fees, Gap, Most, Owner, PathLimits, Paths, Reason, Trace};
 
 /// How many ends are shown; the rest is counted.
 const ENDS_MAX: usize = 40;
+
+/// How many leads are shown.
+const LEADS_MAX: usize = 8;
 
 /// How many sources of an end are shown; the rest is hinted at.
 const SOURCES_MAX: usize = 4;
@@ -55,6 +58,8 @@ pub fn write(report: &Report<'_, '_>, mut to: impl Write) -> Result<(), Error> {
         end_table(report, &ends, &mut to)?;
         owner_table(report, &mut to)?;
     }
+    leads(report, &mut to)?;
+    passed(report, &mut to)?;
     bounds(report.bounds, traces, &mut to)?;
     routes_to(report, &mut to)?;
     peel_chains(report, &mut to)?;
@@ -66,6 +71,41 @@ pub fn write(report: &Report<'_, '_>, mut to: impl Write) -> Result<(), Error> {
         writeln!(to, "For another output, or under every rule, name it (--explain TXID:VOUT on the command line).")?;
     }
     missing(traces, &mut to)
+}
+
+fn leads(report: &Report<'_, '_>, to: &mut impl Write) -> Result<(), Error> {
+    let sentences = report.sentences();
+    if !sentences.is_empty() {
+        writeln!(to, "\nLeads to services")?;
+    }
+    for sentence in sentences.iter().take(LEADS_MAX) {
+        for (at, line) in sentence.to_string().lines().enumerate() {
+            writeln!(to, "{}{}", if at == 0 { "- " } else { "  " }, visible(line))?;
+        }
+    }
+    if sentences.len() > LEADS_MAX {
+        writeln!(to, "{} more leads are in the format json", sentences.len() - LEADS_MAX)?;
+    }
+    Ok(())
+}
+
+fn passed(report: &Report<'_, '_>, to: &mut impl Write) -> Result<(), Error> {
+    let rows = passed::rows(report);
+    let rows: Vec<_> = rows.iter().filter(|row| row.passed || row.conflict).collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    writeln!(to, "\nTagged addresses that taint went past, or of which sources say different things")?;
+    for row in rows.iter().take(ENDS_MAX) {
+        let tags: Vec<String> = row.tags.iter().map(ToString::to_string).collect();
+        let (address, conflict) =
+            (row.address.as_deref().unwrap_or("no address"), if row.conflict { "CONFLICT " } else { "" });
+        writeln!(to, "  {}  {address}  {conflict}{}", row.outpoint, visible(&tags.join("; or ")))?;
+    }
+    if rows.len() > ENDS_MAX {
+        writeln!(to, "  and {} more", rows.len() - ENDS_MAX)?;
+    }
+    Ok(())
 }
 
 fn routes_to(report: &Report<'_, '_>, to: &mut impl Write) -> Result<(), Error> {
@@ -171,6 +211,15 @@ fn head(manifest: &Manifest, to: &mut impl Write) -> Result<(), Error> {
         for (outpoint, sat) in &seed.outputs {
             writeln!(to, "        {outpoint}  {} sat", grouped(*sat))?;
         }
+    }
+    for file in &manifest.tags {
+        let changed = file.changed.map_or(String::new(), |(first, last)| format!(", changed {first} to {last}"));
+        let left_out = match file.elsewhere.values().sum::<u64>() + crate::id::number(file.unusable) {
+            0 => String::new(),
+            left_out => format!(", {left_out} left out"),
+        };
+        writeln!(to, "tags    {}: {} used{left_out}{changed}", visible(&file.name), file.tags)?;
+        writeln!(to, "        sha256 {}", file.sha256)?;
     }
     for outpoint in &manifest.unseeded {
         writeln!(to, "seed    NOT USED, it is not in view or its value is unknown: {outpoint}")?;
@@ -391,13 +440,6 @@ fn reasons(traces: &[Trace<'_>], output: OutputIndex) -> String {
     let hops = ends.map(|end| end.hops).min().unwrap_or(0);
     let unit = if hops == 1 { "hop" } else { "hops" };
     format!("{}, {hops} {unit}", visible(&reasons.join(", ")))
-}
-
-/// The trace whose evidence says most: one that keeps the order of satoshis, or else one that conserves.
-fn telling<'t, 'c>(traces: &'t [Trace<'c>]) -> &'t Trace<'c> {
-    let ordered = |trace: &&Trace<'_>| matches!(trace.policy().origin, Origin::RowFront | Origin::RowBack);
-    let conserving = |trace: &&Trace<'_>| trace.policy().conserving;
-    traces.iter().find(ordered).or_else(|| traces.iter().find(conserving)).unwrap_or(&traces[0])
 }
 
 fn evidence(

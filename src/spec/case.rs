@@ -69,6 +69,10 @@ pub struct Case {
     pub seed: Vec<SeedEntry>,
     /// Addresses where to stop, and who is said to stand behind them.
     pub tag: Vec<TagEntry>,
+    /// Files of tags, relative to the case file; whoever reads the case reads them.
+    pub tag_file: Vec<String>,
+    /// Stop only at tags of these categories; at all of them when not given.
+    pub stop_at: Vec<String>,
 }
 
 /// A seed in a case file.
@@ -298,10 +302,10 @@ impl Case {
     }
 
     /// Returns the stops: tags first, then hops, amount and budget, as far as they are given.
-    pub fn stop<'t>(&self, tags: &'t Tags) -> Box<dyn Stop + 't> {
+    pub fn stop<'t>(&'t self, tags: &'t Tags) -> Box<dyn Stop + 't> {
         let mut stop: Box<dyn Stop + 't> = Box::new(stop::never());
         if !tags.is_empty() {
-            stop = Box::new(stop::tagged(tags));
+            stop = Box::new(stop::tagged(tags).only(&self.stop_at));
         }
         if let Some(hops) = self.max_hops {
             stop = Box::new(stop.or(stop::hops(hops)));

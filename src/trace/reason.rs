@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::tag::Tag;
+use crate::tag::{Inferred, Tag};
 
 /// Why a trace ends at an output.
 ///
@@ -24,7 +24,7 @@ pub enum Reason {
     UnknownSpender,
     /// The transaction that spends it has an input of unknown value, so nothing can be shared out.
     UnknownPrevout,
-    /// It pays a tagged service; the first of its tags.
+    /// It pays a tagged service; the first of its tags at which to stop. One that a cluster carried here [says so](Tag::inferred).
     Tagged(Arc<Tag>),
     /// It is as many hops from a seed as were allowed.
     Hops,
@@ -72,6 +72,11 @@ impl Reason {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())?;
+        if let Self::Tagged(tag) = self
+            && let Some(Inferred { from, rule, .. }) = &tag.inferred
+        {
+            return write!(f, " ({}, inferred from {from} by {rule})", tag.label);
+        }
         self.detail().map_or(Ok(()), |detail| write!(f, " ({detail})"))
     }
 }

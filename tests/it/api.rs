@@ -22,13 +22,16 @@ use fundtrace::eval::{
 };
 use fundtrace::graph::{Node, Spend, Visited};
 use fundtrace::id::{InputIndex, TheftIndex};
-use fundtrace::report::{Arrived, Conventions, Facts, Given, Manifest, OwnersGiven, Report, Seen, Spread};
+use fundtrace::report::{
+    Arrived, Classification, Conventions, Facts, Given, Manifest, OwnersGiven, Report, Seen, Sentence, Spread,
+    tagpack::Head,
+};
 use fundtrace::service::{custodial_mixer, peel};
 #[cfg(feature = "simulate")]
 use fundtrace::simulate::{BlockFiles, Card, CardRow, Mined, Programme, Stage, World, WorldSpec};
 use fundtrace::source::{FileSet, Form, csv::Dump};
 use fundtrace::spec::{Case, Place, ResolvedSeed, Rule, SeedEntry, SeedSpec, TagEntry};
-use fundtrace::tag::{Tag, Tags};
+use fundtrace::tag::{self, Conflict, Date, Inferred, Level, Listing, Pack, Tag, Tags, Unusable};
 use fundtrace::taint::{
     Fifo, Haircut, Juniority, Lifo, Lot, Origin, Part, Poison, Poisoned, Runs, Seniority, Shares, Taint, Tiho,
 };
@@ -62,7 +65,8 @@ fn public_types_are_debug_send_and_sync() {
     plain::<(Lot<Runs>, Origin, Part, Poisoned, Runs, Shares)>();
     plain::<(Confidence, Feature, Finding, detect::Kind, detect::Options, Rules, Terms, Verdict)>();
     plain::<(Action, Asset, Holding, IntraFees, Limits, Links, Matrix, Memo, Swap, Ways)>();
-    plain::<(Tag, Tags, OutputSetIter<'_>)>();
+    plain::<(tag::Confidence, Conflict<'_>, Date, tag::Form, Inferred, Level, Listing, Pack, Unusable)>();
+    plain::<(cluster::Carried, Tag, Tags, OutputSetIter<'_>)>();
     plain::<(change::Payment<'_>, change::Funds, change::Paid, change::Guess, change::Ballot, change::Votes<Nothing>)>(
     );
     plain::<(change::Fingerprint, change::Fingerprints, change::Mask, change::Published, change::Rule)>();
@@ -105,6 +109,7 @@ fn public_types_are_debug_send_and_sync() {
     plain::<(eval::PayoutScore, eval::PeelScore, Fold, Folded, FoldedStep)>();
     plain::<(peel::Chain, peel::Known<'_>, peel::Peels<'_>, peel::Ratio, peel::Step, peel::Stop, peel::Terms)>();
     plain::<(custodial_mixer::Candidate, custodial_mixer::Decoys, custodial_mixer::Payouts, custodial_mixer::Terms)>();
+    plain::<(Classification, Head, Sentence)>();
     plain::<(Arrived, Conventions, Facts, Given, Manifest, Report<'_, '_>, Seen, Spread)>();
 }
 

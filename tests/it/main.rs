@@ -39,6 +39,8 @@ mod sources;
 mod store;
 #[cfg(feature = "cli")]
 mod stores;
+#[cfg(feature = "cli")]
+mod tags;
 mod twin;
 #[cfg(feature = "simulate")]
 mod watch;

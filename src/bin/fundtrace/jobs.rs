@@ -98,7 +98,7 @@ fn apart(cases: &[Listed], args: &Args) -> Vec<Rows> {
     let one = |listed: &Listed| {
         let case = listed.case()?;
         let chain = load(case, &listed.file, args)?;
-        let ready = ready(case, args, &chain)?;
+        let ready = ready(case, &listed.file, args, &chain)?;
         Ok(follow(&chain, &[ready]).concat())
     };
     cases.iter().map(one).collect()
@@ -108,7 +108,8 @@ fn apart(cases: &[Listed], args: &Args) -> Vec<Rows> {
 fn together(cases: &[Listed], args: &Args) -> Result<Vec<Rows>, Error> {
     let (forms, network) = reading(cases, args)?;
     let chain = input::load(&args.input.input, &forms, network)?;
-    let found: Vec<Result<Ready<'_>, Error>> = cases.iter().map(|listed| ready(listed.case()?, args, &chain)).collect();
+    let found: Vec<Result<Ready<'_>, Error>> =
+        cases.iter().map(|listed| ready(listed.case()?, &listed.file, args, &chain)).collect();
     let mut failed = Vec::new();
     let mut sound = Vec::new();
     for one in found {
@@ -201,16 +202,12 @@ fn load(case: &Case, file: &Path, args: &Args) -> Result<Chain<Bytes>, Error> {
     input::load(&trace::inputs(case, &[], Some(file))?, &forms, network(case, args)?)
 }
 
-fn ready<'l>(case: &'l Case, args: &Args, chain: &Chain<Bytes>) -> Result<Ready<'l>, Error> {
+fn ready<'l>(case: &'l Case, file: &Path, args: &Args, chain: &Chain<Bytes>) -> Result<Ready<'l>, Error> {
     let named = chain.network();
     if let Some(own) = network(case, args)?.filter(|own| *own != named) {
         return Err(input::invalid(format!("the case is of {own}, and the input of {named}")));
     }
-    let mut tags = case.tags(named)?;
-    for entry in &args.tag {
-        let (script, tag) = entry.resolve(named)?;
-        tags.insert(script, tag);
-    }
+    let tags = trace::known_tags(args, case, Some(file), named)?.tags;
     let view = case.height().map_or(chain.view(), |height| chain.as_of(height));
     let given = spec::resolve(view, &case.seeds()?)?;
     let rules = args.policy.as_ref().map_or_else(|| case.rules(), |named| Ok(named.0.clone()))?;

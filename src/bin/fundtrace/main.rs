@@ -18,6 +18,7 @@ mod progress;
 mod save;
 mod simulate;
 mod store;
+mod tags;
 mod trace;
 mod watch;
 

@@ -29,6 +29,9 @@ pub(crate) fn check(args: &Args) -> Result<(), Error> {
     if !args.owners.is_empty() {
         return Err(input::invalid("--owners goes with --direction forward only"));
     }
+    if args.write_tags.is_some() {
+        return Err(input::invalid("--write-tags goes with forward runs, as only they end at addresses"));
+    }
     match args.format {
         Format::Json | Format::Table => Ok(()),
         _ => Err(input::invalid("--direction backward has the formats table and json")),

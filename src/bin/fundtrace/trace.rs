@@ -8,7 +8,7 @@ use fundtrace::bitcoin::address::NetworkUnchecked;
 use fundtrace::bitcoin::{Address, Network, OutPoint};
 use fundtrace::chain::{Output, Tx};
 use fundtrace::report::{self, Report};
-use fundtrace::service::peel::{Known, Peels, Terms};
+use fundtrace::service::peel::{self, Peels, Terms};
 use fundtrace::spec::{self, Case, ResolvedSeed, Rule, SeedSpec, TagEntry};
 use fundtrace::trace::{self, BoundLimits, CoinbaseOrder, Fees, Owners, PathLimits, Place, Seed, stop};
 use fundtrace::{BlockHeight, Error, OutputIndex, View};
@@ -16,6 +16,7 @@ use fundtrace::{BlockHeight, Error, OutputIndex, View};
 use crate::input::{self, InputArgs};
 use crate::peels::{self, PeelsBy};
 use crate::progress::Counter;
+use crate::tags::{self, Known, TagArgs};
 use crate::{cluster, jobs, origins, store, watch};
 
 /// Follow stolen coins from seeds to where they end, under one taint rule or several side by side.
@@ -43,6 +44,11 @@ pub(crate) struct Args {
     /// Stop at this address and say that LABEL stands behind it; may be given more than once, and beside the case file's tags.
     #[arg(long, value_name = "ADDRESS=LABEL", value_parser = tag)]
     pub(crate) tag: Vec<TagEntry>,
+    #[command(flatten)]
+    pub(crate) tags: TagArgs,
+    /// Write what the run infers of the addresses where it ends into this file, as a TagPack that GraphSense and --tags read.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["jobs", "resume"])]
+    pub(crate) write_tags: Option<PathBuf>,
     /// Follow no further than so many hops from a seed.
     #[arg(long, value_name = "N")]
     max_hops: Option<u32>,
@@ -100,6 +106,10 @@ pub(crate) struct Args {
     /// what is shown; amounts stay what they are.
     #[arg(long, requires = "owners")]
     pub(crate) entities: bool,
+    /// With --owners: let a tag that says it stands for a cluster hold for every address of its cluster, so that a trace stops there too. Such a
+    /// tag says that it is inferred, under which rules and from which address.
+    #[arg(long, requires = "owners")]
+    spread_tags: bool,
     /// How many evidence paths to show to an output, under each rule.
     #[arg(long, value_name = "N", default_value_t = PathLimits::default().paths_max)]
     max_paths: usize,
@@ -192,17 +202,21 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     }
     let chain = input::load(&inputs?, &forms, named)?;
     let network = chain.network();
-    let mut tags = case.tags(network).map_err(in_case)?;
-    for entry in &args.tag {
-        let (script, tag) = entry.resolve(network)?;
-        tags.insert(script, tag);
-    }
+    let known = known_tags(args, &case, args.case.as_deref(), network)?;
     let view = case.height().map_or(chain.view(), |height: BlockHeight| chain.as_of(height));
+    let (clusters, named) = match args.owners[..] {
+        [] => (None, Vec::new()),
+        _ => cluster::owners(view, &args.owners, args.coinjoin).map(|(clusters, named)| (Some(clusters), named))?,
+    };
+    let over = |clusters| tags::over_clusters(view, clusters, &known.tags, &named);
+    let spread = clusters.as_ref().filter(|_| args.spread_tags).map(over);
+    let tags = spread.as_ref().unwrap_or(&known.tags);
+    tags::tell_categories(tags, &case.stop_at);
     let given = spec::resolve(view, &specs).map_err(|error| if by_case { in_case(error) } else { error })?;
     let explain = find_outputs("--explain", view, &args.explain)?;
     let routes_to = find_outputs("--paths-to", view, &args.paths_to)?;
     let seeds: Vec<Seed> = given.iter().flat_map(ResolvedSeed::seeds).collect();
-    let (stop, options) = (case.stop(&tags), case.options());
+    let (stop, options) = (case.stop(tags), case.options());
     if args.direction == Direction::Backward {
         return origins::run(view, &given, &rules, &*stop, &options, args.format);
     }
@@ -214,7 +228,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     let mut bounds = Vec::new();
     if args.bounds {
         // A limit cuts each rule elsewhere, so the bounds are of runs that end at tags alone.
-        let tagged = stop::tagged(&tags);
+        let tagged = stop::tagged(tags).only(&case.stop_at);
         let poison = Rule::Poison.forward(view, &seeds, &counter.over(&tagged), &options);
         let one = |output: &OutputIndex| Place::new(view.output(*output).outpoint().to_string(), [*output]);
         let places: Vec<Place> = poison.services().into_iter().chain(explain.iter().map(one)).collect();
@@ -223,10 +237,6 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
         }
         bounds = trace::bounds(&poison, &places, BoundLimits::default())?;
     }
-    let (clusters, named) = match args.owners[..] {
-        [] => (None, Vec::new()),
-        _ => cluster::owners(view, &args.owners, args.coinjoin).map(|(clusters, named)| (Some(clusters), named))?,
-    };
     let guard = args.coinjoin.guard();
     let skips = |tx: Tx<'_>| guard.skips(tx);
     let owners = clusters.as_ref().map(|clusters| Owners::new(clusters, named).guard(&skips));
@@ -236,15 +246,28 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     };
     drop(counter);
     let limits = PathLimits::default().paths(args.max_paths);
-    let mut report = Report::new(&traces)?.seeds(&given).explain(&explain).paths(limits);
+    let mut report = Report::new(&traces)?.seeds(&given).explain(&explain).paths(limits).tags(tags, &known.listings);
     if let Some(owners) = &owners {
         report = report.owners(owners)?;
+    }
+    if let Some(path) = &args.write_tags {
+        tags::write(path, &report)?;
     }
     let report = report.bounds(&bounds).routes_to(&routes_to);
     let Some(by) = &args.peels else { return write(&report, args.format) };
     let tagged = |output: Output<'_>| !tags.of(output).is_empty();
-    let peels = Peels::of(view, &by.rule()?, &Terms::default(), Known::default().tagged(&tagged));
+    let peels = Peels::of(view, &by.rule()?, &Terms::default(), peel::Known::default().tagged(&tagged));
     write(&report.peels(&peels), args.format)
+}
+
+/// The tags of the command line, which are trusted most, of the case, and of the files that either names.
+pub(crate) fn known_tags(args: &Args, case: &Case, file: Option<&Path>, network: Network) -> Result<Known, Error> {
+    let mut own = Case::default();
+    own.tag.clone_from(&args.tag);
+    let own = own.tags(network)?;
+    let mut known = tags::of_case(case, file, &args.tags.tags, network)?;
+    known.tags = own.before(known.tags);
+    Ok(known)
 }
 
 /// Refuses to look for what the format cannot show.
@@ -285,6 +308,9 @@ pub(crate) fn overridden(mut case: Case, args: &Args) -> Case {
     case.min_sat = args.min_sat.or(case.min_sat);
     case.max_transactions = args.max_transactions.or(case.max_transactions);
     case.as_of = args.as_of.or(case.as_of);
+    if !args.tags.stop_at.is_empty() {
+        case.stop_at.clone_from(&args.tags.stop_at);
+    }
     if let Some(fees) = args.fees {
         case.fees = match fees {
             FeesArg::Drop => Fees::Drop,

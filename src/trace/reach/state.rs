@@ -43,7 +43,7 @@ enum SavedReason {
     Unspent,
     UnknownSpender,
     UnknownPrevout,
-    Tagged(Tag),
+    Tagged(Box<Tag>),
     Hops,
     Below,
     AsOf,
@@ -230,7 +230,7 @@ impl SavedReason {
     /// A stop of the caller's may give any of them at a spender.
     fn of(reason: &Reason) -> Self {
         match reason {
-            Reason::Tagged(tag) => Self::Tagged((**tag).clone()),
+            Reason::Tagged(tag) => Self::Tagged(Box::new((**tag).clone())),
             Reason::Hops => Self::Hops,
             Reason::Below => Self::Below,
             Reason::AsOf => Self::AsOf,
