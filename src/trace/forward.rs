@@ -13,14 +13,17 @@
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use bitcoin::Amount;
 
 use super::coinbase::Row;
 use super::graph::{Carry, Via, sort_carries};
 use super::seed;
+use super::through::{Crossing, How, Mix, Mode, Passage, Through, flag, flow};
 use super::{Burned, Displaced, End, FeeTaint, Fees, Options, Policy, Reason, Seed, Seeded, Stop, Touch, Trace, Visit};
 use crate::chain::{Output, Spent, Tx, View};
+use crate::detect::Finding;
 use crate::id::{BlockHeight, OutputIndex, SourceIndex, TxIndex};
 use crate::taint::{Lot, Part, Taint};
 
@@ -75,7 +78,40 @@ pub fn forward<'c, T: Taint, S: Stop + ?Sized>(
     stop: &S,
     options: &Options,
 ) -> Trace<'c> {
+    follow(Run::start(view, seeds, rule, stop, *options))
+}
+
+/// As [`forward`], with a choice of what happens at mixes: see [`through`](super::through). The analyst's stops are asked first.
+///
+/// # Panics
+///
+/// As [`forward`].
+///
+/// # Complexity
+///
+/// As [`forward`]; and for each mix the detector's, for spreading O(m n log m) with m inputs and n outputs, for links what
+/// [`Through::limits`] allows.
+///
+/// # Examples
+///
+/// See [`through`](super::through).
+pub fn forward_through<'c, T: Taint, S: Stop + ?Sized>(
+    view: View<'c>,
+    seeds: &[Seed],
+    rule: &T,
+    stop: &S,
+    through: &Through,
+    options: &Options,
+) -> Trace<'c> {
     let mut run = Run::start(view, seeds, rule, stop, *options);
+    run.through = Some(through);
+    run.trace.passage.mode = Some(through.mode);
+    run.trace.stop = format!("{}; {}", run.trace.stop, through.describe());
+    follow(run)
+}
+
+fn follow<'c, T: Taint, S: Stop + ?Sized>(mut run: Run<'_, 'c, T, S>) -> Trace<'c> {
+    let view = run.trace.view;
     while let Some(next) = run.queue.first().copied() {
         let height = BlockHeight::from_u32(view.columns().height_in_force(next));
         match run.pending.first_key_value().map(|(block, _)| *block).filter(|block| *block < height) {
@@ -118,6 +154,7 @@ struct Run<'r, 'c, T: Taint, S: ?Sized> {
     seed_of: HashMap<OutputIndex, SourceIndex>,
     lots: Vec<Lot<T::Mark>>,
     marks: Vec<T::Mark>,
+    through: Option<&'r Through>,
     trace: Trace<'c>,
 }
 
@@ -143,6 +180,7 @@ impl<'r, 'c, T: Taint, S: Stop + ?Sized> Run<'r, 'c, T, S> {
             carries_in: Vec::new(),
             nodes: Vec::new(),
             transactions: 0,
+            passage: Passage::default(),
         };
         let mut run = Self {
             rule,
@@ -155,6 +193,7 @@ impl<'r, 'c, T: Taint, S: Stop + ?Sized> Run<'r, 'c, T, S> {
             seed_of: HashMap::new(),
             lots: Vec::new(),
             marks: Vec::new(),
+            through: None,
             trace,
         };
         for seed in seeds {
@@ -195,6 +234,10 @@ impl<'r, 'c, T: Taint, S: Stop + ?Sized> Run<'r, 'c, T, S> {
     fn visit(&mut self, tx: Tx<'c>) {
         // Without every input's value neither the fee nor a share is known.
         let blind = tx.input_value().is_none();
+        let mix = self.through.and_then(|through| Some((through, through.mixes.find(tx)?)));
+        let stops = mix.as_ref().filter(|(through, _)| through.mode == Mode::Stop);
+        let stops = stops.map(|(_, finding)| Reason::Mix(Arc::new(Mix::of(finding))));
+        let mut entered = Amount::ZERO;
         let mut lots = std::mem::take(&mut self.lots);
         lots.clear();
         let mut hops_least = u32::MAX;
@@ -204,8 +247,13 @@ impl<'r, 'c, T: Taint, S: Stop + ?Sized> Run<'r, 'c, T, S> {
                 && let Some(held) = self.held.remove(&prevout.index())
             {
                 let stopped = self.check(prevout, Some(tx), &held);
-                match stopped.or(blind.then_some(Reason::UnknownPrevout)) {
-                    Some(reason) => self.end(prevout.index(), held, reason),
+                match stopped.or_else(|| stops.clone()).or(blind.then_some(Reason::UnknownPrevout)) {
+                    Some(reason) => {
+                        if matches!(reason, Reason::Mix(_)) && stops.is_some() {
+                            entered += self.rule.amount(&held.mark);
+                        }
+                        self.end(prevout.index(), held, reason);
+                    }
                     None => {
                         hops_least = hops_least.min(held.hops);
                         self.carry(Via::Output(prevout.index()), prevout.tx().index(), tx.index(), &held.mark);
@@ -217,15 +265,28 @@ impl<'r, 'c, T: Taint, S: Stop + ?Sized> Run<'r, 'c, T, S> {
         }
         if hops_least != u32::MAX {
             self.trace.transactions += 1;
-            self.spread(tx, &lots, hops_least);
+            self.spread(tx, &lots, hops_least, mix);
+        } else if let (Some(_), Some((_, finding)), true) = (stops, mix, entered > Amount::ZERO) {
+            self.stopped(tx, finding, entered);
         }
         self.lots = lots;
     }
 
-    fn spread(&mut self, tx: Tx<'c>, lots: &[Lot<T::Mark>], hops: u32) {
+    /// Notes a mix that the trace does not cross.
+    fn stopped(&mut self, tx: Tx<'c>, finding: Finding, entered: Amount) {
+        let (tx, how) = (tx.index(), How::Stopped);
+        let crossing =
+            Crossing { tx, finding, how, entered, changes: Vec::new(), settled: Vec::new(), moves: Vec::new() };
+        self.trace.passage.crossings.push(crossing);
+    }
+
+    fn spread(&mut self, tx: Tx<'c>, lots: &[Lot<T::Mark>], hops: u32, mix: Option<(&Through, Finding)>) {
         let mut values: Vec<Amount> = tx.outputs().map(|output| output.value().unwrap_or(Amount::ZERO)).collect();
         values.push(tx.fee().expect("a transaction whose inputs are all known has a fee"));
-        let mut marks = self.spread_marks(lots, &values);
+        let mut marks = match mix {
+            Some((through, finding)) => self.cross(tx, through, finding, lots, &values),
+            None => self.spread_marks(lots, &values),
+        };
         let fee = marks.pop().unwrap_or_default();
         for (output, mark) in tx.outputs().zip(marks.drain(..)) {
             self.put(output, mark, hops + 1);
@@ -250,6 +311,36 @@ impl<'r, 'c, T: Taint, S: Stop + ?Sized> Run<'r, 'c, T, S> {
     fn spread_marks(&mut self, lots: &[Lot<T::Mark>], values: &[Amount]) -> Vec<T::Mark> {
         let mut marks = std::mem::take(&mut self.marks);
         self.rule.spread(self.trace.sources.len(), lots, values, &mut marks);
+        self.hold_to_law(lots, values, &marks);
+        marks
+    }
+
+    /// Takes the taint through a mix as the analyst chose.
+    fn cross(
+        &mut self,
+        tx: Tx<'c>,
+        through: &Through,
+        finding: Finding,
+        lots: &[Lot<T::Mark>],
+        values: &[Amount],
+    ) -> Vec<T::Mark> {
+        let inputs: Vec<Amount> = lots.iter().map(|lot| lot.value).collect();
+        let (how, passed) = through.flow(tx, &finding, &inputs, values);
+        let (marks, moves, settled) = match passed.flow {
+            Some(flow) => {
+                let (marks, moves) = flow::cross(self.rule, self.trace.sources.len(), lots, values, &flow);
+                self.hold_to_law(lots, values, &marks);
+                (marks, moves, flow.settled)
+            }
+            None => (self.spread_marks(lots, values), Vec::new(), Vec::new()),
+        };
+        let entered = lots.iter().map(|lot| self.rule.amount(&lot.mark)).sum();
+        let (tx, changes) = (tx.index(), passed.changes);
+        self.trace.passage.crossings.push(Crossing { tx, finding, how, entered, changes, settled, moves });
+        marks
+    }
+
+    fn hold_to_law(&self, lots: &[Lot<T::Mark>], values: &[Amount], marks: &[T::Mark]) {
         assert_eq!(marks.len(), values.len(), "rule {} must mark every output", self.rule.name());
         if T::CONSERVING {
             let within = marks.iter().zip(values).all(|(mark, value)| self.rule.amount(mark) <= *value);
@@ -258,12 +349,11 @@ impl<'r, 'c, T: Taint, S: Stop + ?Sized> Run<'r, 'c, T, S> {
             assert!(within && arrived == handed_on, "rule {} must conserve value", self.rule.name());
             debug_assert_eq!(
                 self.sums(lots.iter().map(|lot| &lot.mark)),
-                self.sums(&marks),
+                self.sums(marks),
                 "rule {} must conserve each source",
                 self.rule.name()
             );
         }
-        marks
     }
 
     fn sums<'m>(&self, marks: impl IntoIterator<Item = &'m T::Mark>) -> BTreeMap<SourceIndex, Amount>
@@ -400,6 +490,7 @@ impl<'r, 'c, T: Taint, S: Stop + ?Sized> Run<'r, 'c, T, S> {
         trace.displaced.sort_by_key(|displaced| displaced.output);
         trace.carries_in = sort_carries(&mut trace.carries);
         trace.nodes = trace.find_nodes();
+        flag::finish(&mut trace);
         if T::CONSERVING {
             let adds_up = trace.balance().adds_up() && trace.balances().iter().all(|balance| balance.adds_up());
             assert!(adds_up, "rule {} must conserve value and each source over the whole run", trace.policy.name);

@@ -36,6 +36,7 @@ mod sources;
 mod store;
 #[cfg(feature = "cli")]
 mod stores;
+mod through;
 mod twin;
 #[cfg(feature = "simulate")]
 mod watch;
