@@ -41,9 +41,7 @@ pub use reach::{Engine, Reach, Reached, Shares, reach, reach_with};
 pub use reason::Reason;
 pub use seed::Seed;
 pub use stop::{Stop, Visit};
-pub use through::{
-    Behind, Consolidation, Crossing, How, Linked, Mix, MixSheet, MixStop, Mixes, Mode, Through,
-};
+pub use through::{Behind, Consolidation, Crossing, How, Linked, Mix, MixSheet, MixStop, Mixes, Mode, Through};
 pub use watch::{Alert, Event, Progress, Watch};
 
 use std::collections::BTreeMap;

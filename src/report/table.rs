@@ -202,7 +202,11 @@ fn mixes(traces: &[Trace<'_>], to: &mut impl Write) -> Result<(), Error> {
         table.add_row(row);
     }
     writeln!(to, "\n{table}")?;
-    writeln!(to, "Through mixes: {}. A coin counts once for each mix; what is called a mix is an inference.", first.through)?;
+    writeln!(
+        to,
+        "Through mixes: {}. A coin counts once for each mix; what is called a mix is an inference.",
+        first.through
+    )?;
     // Which transactions a rule reaches differs; what is said of one does not.
     let mut said: Vec<String> = Vec::new();
     for (_, rows) in &all {

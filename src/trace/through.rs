@@ -63,9 +63,9 @@ pub use sheet::MixSheet;
 
 use super::Trace;
 use crate::chain::Tx;
+use crate::detect::Finding;
 use crate::detect::coinjoin::change::{self, ChangeLink};
 use crate::detect::links::Limits;
-use crate::detect::Finding;
 use crate::error::{Error, SpecError};
 use crate::id::{OutputIndex, TxIndex};
 
@@ -164,7 +164,10 @@ impl Through {
             Mode::Links => {
                 let Limits { txos_max, subsets_max, steps_max, .. } = self.limits;
                 let ppm = self.intra_fee_ppm;
-                format!("links through (at most {txos_max} coins, {subsets_max} subsets, {steps_max} steps, {ppm} ppm between; {})", change::RULE)
+                format!(
+                    "links through (at most {txos_max} coins, {subsets_max} subsets, {steps_max} steps, {ppm} ppm between; {})",
+                    change::RULE
+                )
             }
         };
         format!("{what} {}", self.mixes.describe())

@@ -35,7 +35,7 @@ fn seed(view: View<'_>, name: &str, vout: u32) -> Seed {
 }
 
 fn vouts(trace: &Trace<'_>, name: &str) -> Vec<u64> {
-    let tx = trace.view().find(txid(name)).unwrap();
+    let tx = trace.view().tx_at(&txid(name)).unwrap();
     let of = |output: OutputIndex| trace.touch(output).map_or(0, |touch| touch.amount.to_sat());
     tx.outputs().map(|output| of(output.index())).collect()
 }
@@ -69,7 +69,7 @@ proptest! {
                     let both = (&*stops).or(mixes.stop());
                     let fast = trace::reach(view, &seeds, rule, &both, &case.options);
                     let ends: Vec<_> = trace.ends().iter().map(|end| (end.output, end.amount, &end.reason)).collect();
-                    let found: Vec<_> = fast.ends().iter().map(|end| (end.output, end.amount, &end.reason)).collect();
+                    let found: Vec<_> = fast.ends().map(|end| (end.output, end.amount, end.reason)).collect();
                     prop_assert_eq!(ends, found);
                 }
             }
@@ -77,33 +77,39 @@ proptest! {
     }
 }
 
-/// What must be true of every trace through mixes.
-fn check(trace: &Trace<'_>) {
+/// What must be true of every trace through mixes: the sums.
+fn balanced(trace: &Trace<'_>) {
     let (balance, sheet) = (trace.balance(), trace.mix_sheet());
     assert_eq!(sheet.behind + sheet.clear, balance.ends + balance.truncated);
     let stopped = trace.ends().iter().filter(|end| matches!(end.reason, Reason::Mix(_)));
     assert_eq!(stopped.map(|end| end.amount).sum::<Amount>(), sheet.stopped);
     let went = sheet.stopped + sheet.flagged + sheet.spread + sheet.linked + sheet.fell_back;
     assert_eq!(went, trace.mixes().iter().map(|crossing| crossing.entered).sum());
-    for touch in trace.touched() {
-        assert!(touch.amount <= trace.view().output(touch.output).value().unwrap());
-        if !trace.policy().conserving {
-            continue;
-        }
-        // Every satoshi is explained, also behind a mix.
-        let limits = PathLimits::default().paths(10_000);
-        let paths = trace.paths(touch.output, limits);
-        assert_eq!(paths.explained(), touch.amount, "{} at {:?}", trace.policy().name, touch.output);
-    }
+    assert!(trace.touched().iter().all(|touch| touch.amount <= trace.view().output(touch.output).value().unwrap()));
     if trace.policy().conserving {
         assert!(balance.adds_up() && trace.balances().iter().all(|balance| balance.adds_up()));
+    }
+}
+
+/// The sums; and every satoshi is explained, also behind a mix.
+fn check(trace: &Trace<'_>) {
+    balanced(trace);
+    for touch in trace.touched().iter().filter(|_| trace.policy().conserving) {
+        let paths = trace.paths(touch.output, PathLimits::default().paths(10_000));
+        assert_eq!(paths.explained(), touch.amount, "{} at {:?}", trace.policy().name, touch.output);
     }
 }
 
 /// Four people of a JoinMarket round; the second spends two of his coins together.
 const ROUND: Row<'static> = (
     "mix",
-    &[("a", 9_000_000, "a"), ("b", 4_000_000, "b"), ("b2", 3_000_000, "b"), ("c", 12_345_678, "c"), ("d", 5_100_000, "d")],
+    &[
+        ("a", 9_000_000, "a"),
+        ("b", 4_000_000, "b"),
+        ("b2", 3_000_000, "b"),
+        ("c", 12_345_678, "c"),
+        ("d", 5_100_000, "d"),
+    ],
     &[
         (5_000_000, "1"),
         (4_000_500, "a change"),
@@ -129,7 +135,7 @@ fn run<'c>(chain: &'c Chain, rule: Rule, through: &Through, seeds: &[Seed]) -> T
 fn spreading_gives_change_to_its_payer_alone() {
     let chain = sketch(&[ROUND]);
     let view = chain.view();
-    let tx = view.find(txid("mix")).unwrap();
+    let tx = view.tx_at(&txid("mix")).unwrap();
     let links = change::find(tx, &coinjoin::classify(tx).unwrap());
     let found: Vec<(u32, &[u32])> = links.iter().map(|link| (link.vout, &link.vins[..])).collect();
     assert_eq!(found, [(1, &[0][..]), (3, &[1, 2]), (5, &[3]), (7, &[4])]);
@@ -199,13 +205,8 @@ fn a_stop_names_protocol_rule_and_confidence() {
     rules.veto.insert(txid("mix"));
     let vetoed = Through::new(Mode::Stop, Mixes::new(rules, Confidence::from_percent(0)));
     assert!(run(&chain, Rule::Fifo, &vetoed, &seeds).mixes().is_empty());
-    let trace = Rule::Fifo.forward_through(
-        chain.view(),
-        &seeds,
-        &stop::hops(0),
-        &of_round(Mode::Stop),
-        &Options::default(),
-    );
+    let trace =
+        Rule::Fifo.forward_through(chain.view(), &seeds, &stop::hops(0), &of_round(Mode::Stop), &Options::default());
     assert_eq!(trace.ends()[0].reason, Reason::Hops);
     assert!(trace.mixes().is_empty());
 }
@@ -224,13 +225,7 @@ fn after() -> Chain {
         ("meet", &[("part:0", 400_000, "x"), ("part:1", 599_000, "y")], &[(998_000, "z")]),
         (
             "mix2",
-            &[
-                ("mix:3", POOL, "4"),
-                ("mix:4", POOL, "5"),
-                ("f", POOL + 9_500, "f"),
-                ("g", POOL, "g"),
-                ("h", POOL, "h"),
-            ],
+            &[("mix:3", POOL, "4"), ("mix:4", POOL, "5"), ("f", POOL + 9_500, "f"), ("g", POOL, "g"), ("h", POOL, "h")],
             &again,
         ),
         ("last", &[("mix2:0", POOL, "6"), ("mix2:1", POOL, "7")], &[(2 * POOL - 500, "w")]),
@@ -242,12 +237,13 @@ fn outputs_of_one_mix_spent_together_are_found() {
     let chain = after();
     let view = chain.view();
     let trace = run(&chain, Rule::Haircut, &through(Mode::Spread), &[seed(view, "mix a", 0)]);
-    let index = |name| view.find(txid(name)).unwrap().index();
-    let found: Vec<_> = trace.consolidations().iter().map(|joined| (joined.tx, joined.mix, joined.outputs.len())).collect();
+    let index = |name| view.tx_at(&txid(name)).unwrap().index();
+    let found: Vec<_> =
+        trace.consolidations().iter().map(|joined| (joined.tx, joined.mix, joined.outputs.len())).collect();
     // What parted behind the mix and met again says nothing; the second mix is none itself.
     assert_eq!(found, [(index("join"), index("mix"), 2), (index("last"), index("mix2"), 2)]);
     assert!(trace.consolidations().iter().all(|joined| joined.rule == "postmix_consolidation/1"));
-    let end = |name: &str| view.find(txid(name)).unwrap().outputs().next().unwrap().index();
+    let end = |name: &str| view.tx_at(&txid(name)).unwrap().outputs().next().unwrap().index();
     let depth = |name| trace.behind(end(name)).unwrap().mixes(view).len();
     assert_eq!((depth("join"), depth("meet"), depth("last")), (1, 1, 2));
 }
@@ -287,7 +283,33 @@ fn undecided_is_no_mix() {
 #[cfg(feature = "simulate")]
 #[test]
 fn in_a_simulated_world_every_way_adds_up() {
-    use fundtrace::simulate::{World, WorldSpec};
-    let world = World::new(&WorldSpec::default());
-    let _ = world;
+    use fundtrace::id::TheftIndex;
+    use fundtrace::simulate::{Programme, WorldSpec};
+    let programmes = ["whirlpool 2", "wasabi1", "joinmarket"];
+    let programmes = programmes.map(|mix| format!("wait 5, split 3, {mix}, shuffle 1, exchange").parse().unwrap());
+    let programmes: Vec<Programme> = programmes.into();
+    let (chain, truth) = crate::worlds::known(WorldSpec::new(12_000).thefts(programmes), 8);
+    let view = chain.view();
+    let mixes = Mixes::of(view, Rules::default(), Confidence::from_percent(40));
+    let mut seen = BTreeSet::new();
+    for theft in 0..3 {
+        let seeds = truth.seeds(view, TheftIndex::from_u32(theft));
+        let seeds: Vec<Seed> = seeds.iter().map(|(output, _)| view.output(*output).seed("theft")).collect();
+        for mode in Mode::ALL {
+            let through = Through::new(mode, mixes.clone());
+            // Far enough behind the mixes, and not through the whole town.
+            let stop = stop::hops(14);
+            let run = |rule: Rule| rule.forward_through(view, &seeds, &stop, &through, &Options::default());
+            for trace in [run(Rule::Fifo), run(Rule::Haircut)] {
+                balanced(&trace);
+                seen.extend(trace.mixes().iter().map(|crossing| (crossing.finding.protocol, crossing.how)));
+            }
+        }
+    }
+    for protocol in ["whirlpool", "wasabi1", "joinmarket"] {
+        for how in [How::Stopped, How::Flagged, How::Spread] {
+            assert!(seen.contains(&(protocol, how)), "{protocol} {how:?}: {seen:?}");
+        }
+    }
+    assert!(seen.contains(&("whirlpool", How::Linked)), "{seen:?}");
 }

@@ -50,7 +50,9 @@ fn by_matrix(inputs: &[Amount], outputs: &[Amount], ways: u128, matrix: &Matrix)
     // In every way the same inputs: nothing is mixed there, unless they are all of them.
     let is_settled = |output: &usize| {
         let mut cells = (0..inputs.len()).map(|input| matrix.cell(*output, input));
-        outputs[*output] > Amount::ZERO && cells.clone().all(|cell| cell == 0 || cell == ways) && cells.any(|cell| cell == 0)
+        outputs[*output] > Amount::ZERO
+            && cells.clone().all(|cell| cell == 0 || cell == ways)
+            && cells.any(|cell| cell == 0)
     };
     flow.settled = (0..fee).filter(is_settled).map(id::small).collect();
     pour(inputs, outputs, &weights, &mut flow);
