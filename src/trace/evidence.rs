@@ -184,7 +184,7 @@ impl<'t> Walk<'t, '_> {
         let mut taken = match self.trace.policy.origin {
             _ if crossed.is_some() => {
                 let moves = crossed.map_or(&[][..], |crossing| &crossing.moves);
-                self.from_moves(tx, &lots, &outputs, moves, &wanted)
+                self.moved(tx, &lots, &outputs, moves, &wanted)
             }
             Origin::RowFront => wanted.iter().flat_map(|wanted| from_row(&lots, &outputs, false, *wanted)).collect(),
             Origin::RowBack => wanted.iter().flat_map(|wanted| from_row(&lots, &outputs, true, *wanted)).collect(),
@@ -211,14 +211,7 @@ impl<'t> Walk<'t, '_> {
     }
 
     /// As the taint was taken through a mix: every satoshi of a source in an output is one of an input, both in order.
-    fn from_moves(
-        &self,
-        tx: Tx<'_>,
-        lots: &[Lot<'_>],
-        outputs: &[Amount],
-        moves: &[Move],
-        wanted: &[Wanted],
-    ) -> Vec<Taken> {
+    fn moved(&self, tx: Tx<'_>, lots: &[Lot<'_>], outputs: &[Amount], moves: &[Move], wanted: &[Wanted]) -> Vec<Taken> {
         let mut taken = Vec::new();
         let whole = self.trace.policy.origin == Origin::Whole;
         for (node, output, part) in wanted {

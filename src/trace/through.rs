@@ -141,8 +141,7 @@ pub struct Through {
 impl Through {
     /// Chooses, with two million steps for the links of one mix and half a per cent between participants.
     pub fn new(mode: Mode, mixes: Mixes) -> Self {
-        let mut limits = Limits::default();
-        limits.steps_max = 2_000_000;
+        let limits = Limits { steps_max: 2_000_000, ..Limits::default() };
         Self { mode, mixes, limits, intra_fee_ppm: 5_000 }
     }
 
