@@ -37,7 +37,7 @@
 //! let trace = trace::forward_through(view, &[stolen.seed("theft")], &Fifo, &stop::never(), &through, &Options::default());
 //! // The first output is as stolen as the others, whoever's they are.
 //! let amounts: Vec<u64> = trace.ends().iter().map(|end| end.amount.to_sat()).collect();
-//! assert_eq!(amounts, [19_961, 19_960, 19_960, 19_960, 19_960]);
+//! assert_eq!(amounts, [19_960, 19_960, 19_961, 19_960, 19_960]);
 //! assert!(trace.balance().adds_up());
 //! # Ok::<(), fundtrace::Error>(())
 //! ```

@@ -72,26 +72,22 @@ pub struct ChangeLink {
 ///
 /// # Fooled by
 ///
-/// A participant with four coins, when by chance one other coin is worth as much as they are: the other's change is not unique then, or,
-/// as here where it made none, the four's change is said to be the other's.
+/// A participant with more than three coins, when another's coin by chance is worth as much as they are together and the other made payments
+/// in place of change.
 ///
 /// ```
-/// use fundtrace::detect::{self, coinjoin::{self, change}};
-/// // The first four are one owner's, with the change of 4,000,000. The fifth gave 3,990,000 to a friend inside the mix: the last output.
+/// use fundtrace::detect::{self, coinjoin::{Rules, change}};
+/// // The first four are one owner's, with change of 4,000,000. The fifth paid 3,500,000 to a friend inside the mix and kept 499,000.
 /// let inputs = [2_000_000, 2_500_000, 2_200_000, 2_300_000, 9_000_000, 8_000_000];
-/// let outputs = [5_000_000, 5_000_000, 5_000_000, 4_000_000, 3_000_000, 3_990_000];
+/// let outputs = [5_000_000, 5_000_000, 5_000_000, 4_000_000, 3_000_000, 3_500_000, 499_000];
 /// let chain = detect::sketch(&inputs, &outputs)?;
 /// let tx = chain.view().txs().next().unwrap();
-/// let mix = coinjoin::classify(tx).unwrap();
-/// let found = change::find(tx, &mix);
-/// // Nothing tells the fifth's coin from the four together, so the 3,000,000 alone is linked, and rightly.
-/// assert_eq!(found.iter().map(|link| link.vout).collect::<Vec<_>>(), [4]);
-/// // Without the friend, the four's change is taken for the fifth's.
-/// let chain = detect::sketch(&inputs, &[5_000_000, 5_000_000, 5_000_000, 4_000_000, 3_000_000, 3_000_001])?;
-/// let tx = chain.view().txs().next().unwrap();
-/// let mix = coinjoin::classify(tx).unwrap();
-/// let found = change::find(tx, &mix);
-/// assert_eq!((found[0].vout, &found[0].vins[..]), (3, &[4][..]));
+/// let mut rules = Rules::default();
+/// rules.allow.insert(tx.txid());
+/// let found = change::find(tx, &rules.classify(tx).unwrap());
+/// // The four's change is said to be the fifth's. The sixth's is his.
+/// let links: Vec<(u32, &[u32])> = found.iter().map(|link| (link.vout, &link.vins[..])).collect();
+/// assert_eq!(links, [(3, &[4][..]), (4, &[5])]);
 /// # Ok::<(), fundtrace::Error>(())
 /// ```
 pub fn find(tx: Tx<'_>, mix: &Finding) -> Vec<ChangeLink> {

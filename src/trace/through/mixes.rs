@@ -77,7 +77,7 @@ impl Mixes {
     /// let seeds = [tx.inputs().next().unwrap().prevout().unwrap().seed("theft")];
     /// let mixes = Mixes::new(Rules::default(), Confidence::from_percent(60));
     /// let reached = trace::reach(view, &seeds, Rule::Fifo, &mixes.stop(), &Options::default());
-    /// assert_eq!(reached.ends()[0].reason.to_string(), "mix (whirlpool, rule whirlpool/1, confidence 95 %)");
+    /// assert_eq!(reached.ends().next().unwrap().reason.to_string(), "mix (whirlpool, rule whirlpool/1, confidence 95 %)");
     /// # Ok::<(), fundtrace::Error>(())
     /// ```
     pub fn stop(&self) -> MixStop<'_> {
