@@ -307,7 +307,7 @@ fn in_a_simulated_world_every_way_adds_up() {
     let programmes = ["whirlpool 2", "joinmarket"];
     let programmes = programmes.map(|mix| format!("wait 5, split 3, {mix}, shuffle 1, exchange").parse().unwrap());
     let programmes: Vec<Programme> = programmes.into();
-    let (chain, truth) = crate::worlds::known(WorldSpec::new(10_000).thefts(programmes), 8);
+    let (chain, truth) = crate::worlds::known(WorldSpec::new(12_000).thefts(programmes), 8);
     let view = chain.view();
     let mixes = Mixes::of(view, Rules::default(), Confidence::from_percent(40));
     let mut seen = BTreeSet::new();
@@ -325,8 +325,8 @@ fn in_a_simulated_world_every_way_adds_up() {
         }
     }
     // The reason outlives a save.
-    let seeds = truth.seeds(view, TheftIndex::from_u32(0));
-    let seeds: Vec<Seed> = seeds.iter().map(|(output, _)| view.output(*output).seed("theft")).collect();
+    let stolen = (0..2).flat_map(|theft| truth.seeds(view, TheftIndex::from_u32(theft)));
+    let seeds: Vec<Seed> = stolen.map(|(output, _)| view.output(output).seed("theft")).collect();
     let whole = trace::reach(view, &seeds, Rule::Fifo, &mixes.stop(), &Options::default());
     let (watch, _) = trace::Watch::start(view, &seeds, Rule::Fifo, &mixes.stop(), &Options::default()).unwrap();
     let mut bytes = Vec::new();

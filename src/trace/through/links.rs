@@ -136,11 +136,12 @@ mod tests {
 
     #[test]
     fn a_sure_link_gets_what_it_can_hold() {
-        // Two owners with 10 and 13, each an equal output of 8, and change of 2 and 5: change by link alone.
-        let (inputs, outputs) = ([10, 13], [8, 2, 8, 5]);
+        // Two owners with 10,000 and 13,000, each an equal output of 8,000, and change of 2,000 and 5,000.
+        let (inputs, outputs) = ([10_000, 13_000], [8_000, 2_000, 8_000, 5_000]);
         let found = links::count(&inputs, &outputs, links::IntraFees::default(), Limits::default());
         let Ways::Exact(ways) = found.ways else { panic!("exact") };
-        let flow = by_matrix(&sats(&inputs), &sats(&[8, 2, 8, 5, 0]), ways, found.matrix.as_ref().unwrap());
+        let flow =
+            by_matrix(&sats(&inputs), &sats(&[8_000, 2_000, 8_000, 5_000, 0]), ways, found.matrix.as_ref().unwrap());
         assert!(flow.row(0)[1] > flow.row(1)[1], "{flow:?}");
         assert!(flow.row(1)[3] > flow.row(0)[3], "{flow:?}");
     }
