@@ -1,7 +1,7 @@
 //! Following coins through a mix: what is done there is the analyst's choice, and part of the run.
 //!
 //! A CoinJoin is made so that nobody can tell whose outputs are whose; no rule of taint knows better. So a run says one of four things, and
-//! [`forward_through`] does it at every transaction that [`Mixes`] calls a mix:
+//! [`forward_through`](super::forward_through) does it at every transaction that [`Mixes`] calls a mix:
 //!
 //! | [`Mode`] | what happens at a mix | what it claims |
 //! |---|---|---|
