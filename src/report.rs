@@ -13,6 +13,7 @@ mod drawing;
 pub mod graphml;
 pub mod json;
 mod manifest;
+mod mix;
 mod passed;
 mod peels;
 mod routes;

@@ -14,7 +14,7 @@ use crate::chain::View;
 use crate::error::{Error, SpecError};
 use crate::par;
 use crate::taint::{Fifo, Haircut, Juniority, Lifo, Poison, Seniority, Tiho};
-use crate::trace::{self, Options, Owners, Reach, Seed, Stop, Trace};
+use crate::trace::{self, Options, Owners, Reach, Seed, Stop, Through, Trace};
 
 impl Rule {
     /// Traces forward under this rule; see [`trace::forward`].
@@ -63,6 +63,63 @@ impl Rule {
             Self::Tiho => trace::forward_between(view, seeds, &Tiho, stop, options, owners),
         }
     }
+}
+
+impl Rule {
+    /// Traces forward under this rule with a choice of what happens at mixes; see [`trace::forward_through`].
+    ///
+    /// # Panics
+    ///
+    /// When a seed's index is not from the view's chain.
+    pub fn forward_through<'c, S: Stop + ?Sized>(
+        self,
+        view: View<'c>,
+        seeds: &[Seed],
+        stop: &S,
+        through: &Through,
+        options: &Options,
+    ) -> Trace<'c> {
+        match self {
+            Self::Poison => trace::forward_through(view, seeds, &Poison, stop, through, options),
+            Self::Haircut => trace::forward_through(view, seeds, &Haircut, stop, through, options),
+            Self::Fifo => trace::forward_through(view, seeds, &Fifo, stop, through, options),
+            Self::Lifo => trace::forward_through(view, seeds, &Lifo, stop, through, options),
+            Self::Seniority => trace::forward_through(view, seeds, &Seniority, stop, through, options),
+            Self::Juniority => trace::forward_through(view, seeds, &Juniority, stop, through, options),
+            Self::Tiho => trace::forward_through(view, seeds, &Tiho, stop, through, options),
+        }
+    }
+}
+
+/// As [`run`], with a choice of what happens at mixes.
+///
+/// # Panics
+///
+/// When a seed's index is not from the view's chain.
+///
+/// # Examples
+///
+/// ```
+/// use fundtrace::ChainBuilder;
+/// use fundtrace::detect::{Confidence, coinjoin::Rules};
+/// use fundtrace::spec::{self, Rule};
+/// use fundtrace::trace::{Mixes, Mode, Options, Through, stop};
+/// let chain = ChainBuilder::new().finish()?;
+/// let through = Through::new(Mode::Stop, Mixes::new(Rules::default(), Confidence::from_percent(60)));
+/// let traces = spec::run_through(chain.view(), &[], &Rule::ALL, &stop::never(), &through, &Options::default());
+/// assert_eq!(traces[0].through(), Some(Mode::Stop));
+/// assert_eq!(traces[0].stop(), "never; stop at mixes (from 60 %)");
+/// # Ok::<(), fundtrace::Error>(())
+/// ```
+pub fn run_through<'c, S: Stop + ?Sized>(
+    view: View<'c>,
+    seeds: &[Seed],
+    rules: &[Rule],
+    stop: &S,
+    through: &Through,
+    options: &Options,
+) -> Vec<Trace<'c>> {
+    par::map(rules, |rule| rule.forward_through(view, seeds, stop, through, options))
 }
 
 /// Traces forward under several rules, side by side on the caller's rayon pool; the traces come in the rules' order.

@@ -3,7 +3,8 @@
 //! [`forward`] returns a [`Trace`]: every end with its reason and amount, the fees, what was burned and displaced, and the balance
 //! sheet that ties them to the seeds. [`Trace::paths`] explains an end, [`Trace::leads`] ranks them, and [`Trace::missing`] says what to
 //! fetch to get further. [`Trace::routes`] finds the widest, shortest, earliest and least mixed ways to an output, and [`connect`] any
-//! way between two sets of outputs, with no trace and no rule.
+//! way between two sets of outputs, with no trace and no rule. [`forward_through`] is [`forward`] with a choice of what happens at mixes
+//! ([`through`]).
 //!
 //! Hops: a seed has 0; another output has one more than the least of its transaction's tainted inputs that were carried on;
 //! a hop into a coinbase counts one. Between owners ([`forward_between`]) an output that the payer paid to itself has no more than that least.
@@ -26,6 +27,7 @@ mod reason;
 pub mod route;
 mod seed;
 pub mod stop;
+pub mod through;
 mod watch;
 
 pub use backward::{OriginBalance, OriginEnd, OriginReason, Origins, backward};
@@ -33,7 +35,7 @@ pub use balance::Balance;
 pub use bounds::{Bound, BoundLimits, Gap, Most, Place, bounds};
 pub use connect::{ConnectLimit, ConnectLimits, Connection, Link, connect};
 pub use fold::{Fold, Folded, FoldedStep};
-pub use forward::{forward, forward_between};
+pub use forward::{forward, forward_between, forward_through};
 pub use graph::{Carry, Via};
 pub use lead::{Lead, Leads};
 pub use missing::Missing;
@@ -44,6 +46,7 @@ pub use reach::{Engine, Reach, Reached, Shares, reach, reach_between, reach_with
 pub use reason::Reason;
 pub use seed::Seed;
 pub use stop::{Stop, Visit};
+pub use through::{Behind, Consolidation, Crossing, How, Linked, Mix, MixSheet, MixStop, Mixes, Mode, Through};
 pub use watch::{Alert, Event, Progress, Watch};
 
 use std::collections::BTreeMap;
@@ -346,6 +349,7 @@ pub struct Trace<'c> {
     transactions: u64,
     /// What a trace between owners did not count as moves.
     between: Option<owners::Between>,
+    passage: through::Passage,
 }
 
 impl<'c> Trace<'c> {

@@ -6,8 +6,9 @@
 //! known its time decides, and where neither is, every row is in force.
 //!
 //! [`is_mix`] is what a clustering asks before it takes two inputs for one owner's. [`premix`] finds what prepares coins for a mix, and
-//! is no CoinJoin. [`lineage`] judges Whirlpool's mixes by their ancestry.
+//! is no CoinJoin; [`premix::kept`] and [`change`] say which outputs stay linked to their payer. [`lineage`] judges Whirlpool's mixes by their ancestry.
 
+pub mod change;
 pub mod equal;
 mod era;
 pub mod joinmarket;

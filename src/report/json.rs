@@ -39,7 +39,7 @@ use bitcoin::{Amount, OutPoint, Txid};
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
-use super::{Report, Spread, passed, peels, routes};
+use super::{Report, Spread, mix, passed, peels, routes};
 use crate::error::Error;
 use crate::id::{OutputIndex, SourceIndex};
 use crate::tag::Tag;
@@ -154,6 +154,9 @@ impl Serialize for Run<'_, '_, '_> {
         map.serialize_entry("fees", &each(trace.fees(), |fee| FeeRow::of(trace, fee)))?;
         map.serialize_entry("burned", &each(trace.burned(), |burned| BurnedRow::of(trace, burned)))?;
         map.serialize_entry("displaced", &each(trace.displaced(), |displaced| DisplacedRow::of(trace, displaced)))?;
+        if let Some(rows) = mix::rows(trace) {
+            map.serialize_entry("mixes", &rows)?;
+        }
         map.serialize_entry("missing", &each(&missing, |missing| MissingRow::of(*missing)))?;
         map.end()
     }

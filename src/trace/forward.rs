@@ -13,6 +13,7 @@
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use bitcoin::Amount;
 
@@ -20,10 +21,12 @@ use super::coinbase::Row;
 use super::graph::{Carry, Via, sort_carries};
 use super::owners::{Between, Transfer};
 use super::seed;
+use super::through::{Crossing, How, Mix, Mode, Passage, Through, flag, flow};
 use super::{
     Burned, Displaced, End, FeeTaint, Fees, Options, Owners, Policy, Reason, Seed, Seeded, Stop, Touch, Trace, Visit,
 };
 use crate::chain::{Output, Spent, Tx, View};
+use crate::detect::Finding;
 use crate::id::{BlockHeight, OutputIndex, SourceIndex, TxIndex};
 use crate::taint::{Lot, Part, Taint};
 
@@ -136,6 +139,35 @@ pub fn forward_between<'c, T: Taint, S: Stop + ?Sized>(
     follow(Run::start(view, seeds, rule, stop, *options, Some(owners)))
 }
 
+/// As [`forward`], with a choice of what happens at mixes: see [`through`](super::through). The analyst's stops are asked first.
+///
+/// # Panics
+///
+/// As [`forward`].
+///
+/// # Complexity
+///
+/// As [`forward`]; and for each mix the detector's, for spreading O(m n log m) with m inputs and n outputs, for links what
+/// [`Through::limits`] allows.
+///
+/// # Examples
+///
+/// See [`through`](super::through).
+pub fn forward_through<'c, T: Taint, S: Stop + ?Sized>(
+    view: View<'c>,
+    seeds: &[Seed],
+    rule: &T,
+    stop: &S,
+    through: &Through,
+    options: &Options,
+) -> Trace<'c> {
+    let mut run = Run::start(view, seeds, rule, stop, *options, None);
+    run.through = Some(through);
+    run.trace.passage.mode = Some(through.mode);
+    run.trace.stop = format!("{}; {}", run.trace.stop, through.describe());
+    follow(run)
+}
+
 fn follow<'c, T: Taint, S: Stop + ?Sized>(mut run: Run<'_, 'c, T, S>) -> Trace<'c> {
     let view = run.trace.view;
     while let Some(next) = run.queue.first().copied() {
@@ -181,6 +213,7 @@ struct Run<'r, 'c, T: Taint, S: ?Sized> {
     lots: Vec<Lot<T::Mark>>,
     marks: Vec<T::Mark>,
     owners: Option<&'r Owners<'r>>,
+    through: Option<&'r Through>,
     trace: Trace<'c>,
 }
 
@@ -214,6 +247,7 @@ impl<'r, 'c, T: Taint, S: Stop + ?Sized> Run<'r, 'c, T, S> {
             nodes: Vec::new(),
             transactions: 0,
             between: owners.map(|owners| Between { rules: owners.rules().to_vec(), transfers: Vec::new() }),
+            passage: Passage::default(),
         };
         let mut run = Self {
             rule,
@@ -227,6 +261,7 @@ impl<'r, 'c, T: Taint, S: Stop + ?Sized> Run<'r, 'c, T, S> {
             lots: Vec::new(),
             marks: Vec::new(),
             owners,
+            through: None,
             trace,
         };
         for seed in seeds {
@@ -267,6 +302,10 @@ impl<'r, 'c, T: Taint, S: Stop + ?Sized> Run<'r, 'c, T, S> {
     fn visit(&mut self, tx: Tx<'c>) {
         // Without every input's value neither the fee nor a share is known.
         let blind = tx.input_value().is_none();
+        let mix = self.through.and_then(|through| Some((through, through.mixes.find(tx)?)));
+        let stops = mix.as_ref().filter(|(through, _)| through.mode == Mode::Stop);
+        let stops = stops.map(|(_, finding)| Reason::Mix(Arc::new(Mix::of(finding))));
+        let mut entered = Amount::ZERO;
         let mut lots = std::mem::take(&mut self.lots);
         lots.clear();
         let mut hops_least = u32::MAX;
@@ -276,8 +315,13 @@ impl<'r, 'c, T: Taint, S: Stop + ?Sized> Run<'r, 'c, T, S> {
                 && let Some(held) = self.held.remove(&prevout.index())
             {
                 let stopped = self.check(prevout, Some(tx), &held);
-                match stopped.or(blind.then_some(Reason::UnknownPrevout)) {
-                    Some(reason) => self.end(prevout.index(), held, reason),
+                match stopped.or_else(|| stops.clone()).or(blind.then_some(Reason::UnknownPrevout)) {
+                    Some(reason) => {
+                        if matches!(reason, Reason::Mix(_)) && stops.is_some() {
+                            entered += self.rule.amount(&held.mark);
+                        }
+                        self.end(prevout.index(), held, reason);
+                    }
                     None => {
                         hops_least = hops_least.min(held.hops);
                         self.carry(Via::Output(prevout.index()), prevout.tx().index(), tx.index(), &held.mark);
@@ -289,15 +333,28 @@ impl<'r, 'c, T: Taint, S: Stop + ?Sized> Run<'r, 'c, T, S> {
         }
         if hops_least != u32::MAX {
             self.trace.transactions += 1;
-            self.spread(tx, &lots, hops_least);
+            self.spread(tx, &lots, hops_least, mix);
+        } else if let (Some(_), Some((_, finding)), true) = (stops, mix, entered > Amount::ZERO) {
+            self.stopped(tx, finding, entered);
         }
         self.lots = lots;
     }
 
-    fn spread(&mut self, tx: Tx<'c>, lots: &[Lot<T::Mark>], hops: u32) {
+    /// Notes a mix that the trace does not cross.
+    fn stopped(&mut self, tx: Tx<'c>, finding: Finding, entered: Amount) {
+        let (tx, how) = (tx.index(), How::Stopped);
+        let crossing =
+            Crossing { tx, finding, how, entered, changes: Vec::new(), settled: Vec::new(), moves: Vec::new() };
+        self.trace.passage.crossings.push(crossing);
+    }
+
+    fn spread(&mut self, tx: Tx<'c>, lots: &[Lot<T::Mark>], hops: u32, mix: Option<(&Through, Finding)>) {
         let mut values: Vec<Amount> = tx.outputs().map(|output| output.value().unwrap_or(Amount::ZERO)).collect();
         values.push(tx.fee().expect("a transaction whose inputs are all known has a fee"));
-        let mut marks = self.spread_marks(lots, &values);
+        let mut marks = match mix {
+            Some((through, finding)) => self.cross(tx, through, finding, lots, &values),
+            None => self.spread_marks(lots, &values),
+        };
         let fee = marks.pop().unwrap_or_default();
         let payer = self.owners.and_then(|owners| Some((owners, owners.payer(tx)?)));
         for (output, mark) in tx.outputs().zip(marks.drain(..)) {
@@ -328,6 +385,36 @@ impl<'r, 'c, T: Taint, S: Stop + ?Sized> Run<'r, 'c, T, S> {
     fn spread_marks(&mut self, lots: &[Lot<T::Mark>], values: &[Amount]) -> Vec<T::Mark> {
         let mut marks = std::mem::take(&mut self.marks);
         self.rule.spread(self.trace.sources.len(), lots, values, &mut marks);
+        self.hold_to_law(lots, values, &marks);
+        marks
+    }
+
+    /// Takes the taint through a mix as the analyst chose.
+    fn cross(
+        &mut self,
+        tx: Tx<'c>,
+        through: &Through,
+        finding: Finding,
+        lots: &[Lot<T::Mark>],
+        values: &[Amount],
+    ) -> Vec<T::Mark> {
+        let inputs: Vec<Amount> = lots.iter().map(|lot| lot.value).collect();
+        let (how, passed) = through.flow(tx, &finding, &inputs, values);
+        let (marks, moves, settled) = match passed.flow {
+            Some(flow) => {
+                let (marks, moves) = flow::cross(self.rule, self.trace.sources.len(), lots, values, &flow);
+                self.hold_to_law(lots, values, &marks);
+                (marks, moves, flow.settled)
+            }
+            None => (self.spread_marks(lots, values), Vec::new(), Vec::new()),
+        };
+        let entered = lots.iter().map(|lot| self.rule.amount(&lot.mark)).sum();
+        let (tx, changes) = (tx.index(), passed.changes);
+        self.trace.passage.crossings.push(Crossing { tx, finding, how, entered, changes, settled, moves });
+        marks
+    }
+
+    fn hold_to_law(&self, lots: &[Lot<T::Mark>], values: &[Amount], marks: &[T::Mark]) {
         assert_eq!(marks.len(), values.len(), "rule {} must mark every output", self.rule.name());
         if T::CONSERVING {
             let within = marks.iter().zip(values).all(|(mark, value)| self.rule.amount(mark) <= *value);
@@ -336,12 +423,11 @@ impl<'r, 'c, T: Taint, S: Stop + ?Sized> Run<'r, 'c, T, S> {
             assert!(within && arrived == handed_on, "rule {} must conserve value", self.rule.name());
             debug_assert_eq!(
                 self.sums(lots.iter().map(|lot| &lot.mark)),
-                self.sums(&marks),
+                self.sums(marks),
                 "rule {} must conserve each source",
                 self.rule.name()
             );
         }
-        marks
     }
 
     fn sums<'m>(&self, marks: impl IntoIterator<Item = &'m T::Mark>) -> BTreeMap<SourceIndex, Amount>
@@ -485,6 +571,7 @@ impl<'r, 'c, T: Taint, S: Stop + ?Sized> Run<'r, 'c, T, S> {
         }
         trace.carries_in = sort_carries(&mut trace.carries);
         trace.nodes = trace.find_nodes();
+        flag::finish(&mut trace);
         if T::CONSERVING {
             let adds_up = trace.balance().adds_up() && trace.balances().iter().all(|balance| balance.adds_up());
             assert!(adds_up, "rule {} must conserve value and each source over the whole run", trace.policy.name);

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::through::Mix;
 use crate::tag::{Inferred, Tag};
 
 /// Why a trace ends at an output.
@@ -34,6 +35,8 @@ pub enum Reason {
     AsOf,
     /// The budget of transactions was spent.
     Budget,
+    /// The transaction that spends it is said to be a mix, and the run stops at mixes.
+    Mix(Arc<Mix>),
     /// A rule of the caller's; what it said.
     Custom(Arc<str>),
 }
@@ -50,14 +53,16 @@ impl Reason {
             Self::Below => "below",
             Self::AsOf => "as_of",
             Self::Budget => "budget",
+            Self::Mix(_) => "mix",
             Self::Custom(_) => "custom",
         }
     }
 
-    /// Returns what goes with it: the tag's label, or what the caller's rule said.
+    /// Returns what goes with it: the tag's label, the mix with rule and confidence, or what the caller's rule said.
     pub fn detail(&self) -> Option<&str> {
         match self {
             Self::Tagged(tag) => Some(&tag.label),
+            Self::Mix(mix) => Some(&mix.text),
             Self::Custom(detail) => Some(detail),
             _ => None,
         }

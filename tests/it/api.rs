@@ -11,6 +11,7 @@ use fundtrace::cluster::{
     Step,
 };
 use fundtrace::detect::coinjoin::Rules;
+use fundtrace::detect::coinjoin::change::ChangeLink;
 use fundtrace::detect::links::{IntraFees, Limits, Links, Matrix, Ways};
 use fundtrace::detect::memo::chainflip::Swap;
 use fundtrace::detect::memo::thorchain::{Action, Asset, Holding, Memo};
@@ -43,6 +44,7 @@ use fundtrace::trace::{
     Owners, Path, PathLimit, PathLimits, PathStep, Paths, Policy, Reason, Seed, Seeded, Touch, Trace, Transfer, Via,
     Visit,
 };
+use fundtrace::trace::{Behind, Consolidation, Crossing, How, Linked, Mix, MixSheet, MixStop, Mixes, Mode, Through};
 use fundtrace::truth::{
     Account, Entity, EntityKind, Exit, Handover, Kind, OutputTruth, Role, Row, Stolen, Theft, Truth, TxTruth,
 };
@@ -96,6 +98,8 @@ fn public_types_are_debug_send_and_sync() {
     plain::<(Seeded, Touch, Trace<'_>, Via, Visit<'_>)>();
     plain::<(fundtrace::trace::Holding, Inside, Owner, Owners<'_>, Transfer, OwnersGiven)>();
     plain::<(ConnectLimit, ConnectLimits, Connection, Link)>();
+    plain::<(Behind, ChangeLink, Consolidation, Crossing, How, Linked, Mix, MixSheet, Mode)>();
+    plain::<(MixStop<'_>, Mixes, Through)>();
     plain::<(Bound, BoundLimits, Gap, Most, fundtrace::trace::Place)>();
     plain::<(Order, Route, RouteOptions, RouteStep, Routes, Share, Width)>();
     plain::<(Case, Place, ResolvedSeed, Rule, SeedEntry, SeedSpec, TagEntry)>();

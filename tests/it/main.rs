@@ -41,6 +41,7 @@ mod store;
 mod stores;
 #[cfg(feature = "cli")]
 mod tags;
+mod through;
 mod twin;
 #[cfg(feature = "simulate")]
 mod watch;

@@ -4,9 +4,10 @@ use std::io::{BufWriter, Error as IoError, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use fundtrace::bitcoin::Network;
+use fundtrace::detect::coinjoin;
 use fundtrace::spec::{self, Case, Job, ResolvedSeed, Rule};
 use fundtrace::tag::Tags;
-use fundtrace::trace::{Reach, Seed, Stop};
+use fundtrace::trace::{Reach, Seed, Stop, Through, stop};
 use fundtrace::{Chain, Error};
 use serde_json::{Value, json};
 
@@ -28,6 +29,14 @@ struct Ready<'l> {
     seeds: Vec<Seed>,
     tags: Tags,
     rules: Vec<Rule>,
+    through: Option<Through>,
+}
+
+impl Ready<'_> {
+    fn stop(&self) -> Box<dyn Stop + '_> {
+        let stop = self.case.stop(&self.tags);
+        trace::stopped_at_mixes(stop, self.through.as_ref(), "--jobs").expect("a case that is ready stops at mixes")
+    }
 }
 
 /// The rows of a case, one for each rule.
@@ -212,12 +221,14 @@ fn ready<'l>(case: &'l Case, file: &Path, args: &Args, chain: &Chain<Bytes>) -> 
     let given = spec::resolve(view, &case.seeds()?)?;
     let rules = args.policy.as_ref().map_or_else(|| case.rules(), |named| Ok(named.0.clone()))?;
     let seeds = given.iter().flat_map(ResolvedSeed::seeds).collect();
-    Ok(Ready { case, given, seeds, tags, rules })
+    let through = case.through(coinjoin::Rules::default());
+    trace::stopped_at_mixes(Box::new(stop::never()), through.as_ref(), "--jobs")?;
+    Ok(Ready { case, given, seeds, tags, rules, through })
 }
 
 /// Runs cases side by side; for each of them a row for every rule.
 fn follow(chain: &Chain<Bytes>, cases: &[Ready<'_>]) -> Vec<Vec<Value>> {
-    let stops: Vec<_> = cases.iter().map(|ready| ready.case.stop(&ready.tags)).collect();
+    let stops: Vec<_> = cases.iter().map(Ready::stop).collect();
     let counter = Counter::new();
     let stops: Vec<_> = stops.iter().map(|stop| counter.over(&**stop)).collect();
     let mut jobs = Vec::new();

@@ -7,10 +7,12 @@ use clap::{ArgGroup, Args as ClapArgs, ValueEnum};
 use fundtrace::bitcoin::address::NetworkUnchecked;
 use fundtrace::bitcoin::{Address, Network, OutPoint};
 use fundtrace::chain::{Output, Tx};
+use fundtrace::detect::coinjoin;
 use fundtrace::report::{self, Report};
 use fundtrace::service::peel::{self, Peels, Terms};
 use fundtrace::spec::{self, Case, ResolvedSeed, Rule, SeedSpec, TagEntry};
-use fundtrace::trace::{self, BoundLimits, CoinbaseOrder, Fees, Owners, PathLimits, Place, Seed, stop};
+use fundtrace::trace::stop::{self, Stop};
+use fundtrace::trace::{self, BoundLimits, CoinbaseOrder, Fees, Mode, Owners, PathLimits, Place, Seed, Through};
 use fundtrace::{BlockHeight, Error, OutputIndex, View};
 
 use crate::input::{self, InputArgs};
@@ -67,6 +69,13 @@ pub(crate) struct Args {
     /// In which order subsidy and fees stand in a coinbase's row.
     #[arg(long, value_enum)]
     coinbase_order: Option<OrderArg>,
+    /// What happens at a mix: stop there, flag what lies behind, spread over its outputs, or weigh by its matrix of links. Mixes are not looked
+    /// for when not given.
+    #[arg(long, value_name = "stop|flag|spread|links", value_parser = str::parse::<Mode>)]
+    through: Option<Mode>,
+    /// How sure a rule must be before a transaction is called a mix (60 when not given).
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(0..=100))]
+    mix_confidence: Option<u32>,
     /// The form of the result.
     #[arg(long, value_enum, default_value = "table")]
     pub(crate) format: Format,
@@ -216,7 +225,22 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     let explain = find_outputs("--explain", view, &args.explain)?;
     let routes_to = find_outputs("--paths-to", view, &args.paths_to)?;
     let seeds: Vec<Seed> = given.iter().flat_map(ResolvedSeed::seeds).collect();
-    let (stop, options) = (case.stop(tags), case.options());
+    let through = case.through(coinjoin::Rules::default());
+    let (mut stop, options) = (case.stop(tags), case.options());
+    if through.is_none() && case.mix_confidence.is_some() {
+        return Err(invalid("--mix-confidence (mix_confidence in a case file) goes with --through"));
+    }
+    if through.is_some() && args.direction == Direction::Backward {
+        return Err(invalid("--through goes forward only"));
+    }
+    if through.is_some() && args.entities {
+        return Err(invalid(
+            "--through and --entities do not go together: a mix is crossed along outputs, not between owners",
+        ));
+    }
+    if args.resume.is_some() {
+        stop = stopped_at_mixes(stop, through.as_ref(), "--resume")?;
+    }
     if args.direction == Direction::Backward {
         return origins::run(view, &given, &rules, &*stop, &options, args.format);
     }
@@ -240,8 +264,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     let guard = args.coinjoin.guard();
     let skips = |tx: Tx<'_>| guard.skips(tx);
     let owners = clusters.as_ref().map(|clusters| Owners::new(clusters, named).guard(&skips));
-    let traces = match &owners {
-        Some(owners) if args.entities => spec::run_between(view, &seeds, &rules, &stop, &options, owners),
+    let traces = match (&owners, &through) {
+        (_, Some(through)) => spec::run_through(view, &seeds, &rules, &stop, through, &options),
+        (Some(owners), None) if args.entities => spec::run_between(view, &seeds, &rules, &stop, &options, owners),
         _ => spec::run(view, &seeds, &rules, &stop, &options),
     };
     drop(counter);
@@ -268,6 +293,19 @@ pub(crate) fn known_tags(args: &Args, case: &Case, file: Option<&Path>, network:
     let mut known = tags::of_case(case, file, &args.tags.tags, network)?;
     known.tags = own.before(known.tags);
     Ok(known)
+}
+
+/// The stop with that at mixes, for runs that know no other way through one.
+pub(crate) fn stopped_at_mixes<'s>(
+    stop: Box<dyn Stop + 's>,
+    through: Option<&'s Through>,
+    what: &str,
+) -> Result<Box<dyn Stop + 's>, Error> {
+    match through {
+        None => Ok(stop),
+        Some(through) if through.mode == Mode::Stop => Ok(Box::new(stop.or(through.mixes.stop()))),
+        Some(_) => Err(invalid(&format!("{what} goes with --through stop alone"))),
+    }
 }
 
 /// Refuses to look for what the format cannot show.
@@ -311,6 +349,8 @@ pub(crate) fn overridden(mut case: Case, args: &Args) -> Case {
     if !args.tags.stop_at.is_empty() {
         case.stop_at.clone_from(&args.tags.stop_at);
     }
+    case.through = args.through.or(case.through);
+    case.mix_confidence = args.mix_confidence.or(case.mix_confidence);
     if let Some(fees) = args.fees {
         case.fees = match fees {
             FeesArg::Drop => Fees::Drop,
