@@ -42,6 +42,13 @@ impl<'c> Gate<'c> {
             return;
         }
         let has_data = look.outputs.clone().any(|output| self.hot.is_data(output));
+        // One coin for one or two payees, as in half of all transactions, can only have waited long.
+        if look.inputs.len() == 1 && look.outputs.len() <= 2 && !has_data && !self.is_listed {
+            if self.kinds.contains(&Kind::Dormant) && self.may_be(Kind::Dormant, &look, false) {
+                then(Kind::Dormant);
+            }
+            return;
+        }
         for kind in &self.kinds {
             if self.may_be(*kind, &look, has_data) {
                 then(*kind);
