@@ -8,15 +8,15 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use bitcoin::{Amount, OutPoint, Txid};
+use bitcoin::{Address, Amount, OutPoint, Txid};
 use serde::Serialize;
 
-use super::Report;
+use super::{Report, visible};
 use crate::chain::View;
-use crate::id::AddressIndex;
+use crate::id::TxIndex;
 use crate::tag::{Confidence, Inferred, Tag, Tags};
 use crate::taint::Origin;
-use crate::trace::{Lead, Path, Reason, Trace};
+use crate::trace::{Crossing, How, Reason, Trace};
 
 /// How many leads become sentences.
 const LEADS_MAX: usize = 20;
@@ -182,12 +182,13 @@ pub struct Sentence {
 impl fmt::Display for Sentence {
     /// The sentence, then a line for each reason and each objection.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.sentence)?;
+        // Labels and sources are a stranger's words: a line break in one must not begin a line of ours.
+        f.write_str(&visible(&self.sentence))?;
         for why in &self.why {
-            write!(f, "\n  why: {why}")?;
+            write!(f, "\n  why: {}", visible(why))?;
         }
         for defeat in &self.defeat {
-            write!(f, "\n  what would defeat it: {defeat}")?;
+            write!(f, "\n  what would defeat it: {}", visible(defeat))?;
         }
         Ok(())
     }
@@ -200,34 +201,74 @@ pub(super) fn telling<'t, 'c>(traces: &'t [Trace<'c>]) -> &'t Trace<'c> {
     traces.iter().find(ordered).or_else(|| traces.iter().find(conserving)).unwrap_or(&traces[0])
 }
 
-/// What each conserving rule puts at each place, by the place's name.
-struct Places<'t, 'c>(Vec<(&'t Trace<'c>, BTreeMap<String, Amount>)>);
+/// A place and the tag that ended the trace there, where one did: what came on a day on which the tag did not hold is another lead.
+type Key = (String, Option<Tag>);
+
+/// What ends at a place: the output there that holds the most, the sum, the least hops.
+struct Lead {
+    address: Option<Address>,
+    outpoint: OutPoint,
+    amount: Amount,
+    hops: u32,
+}
+
+/// What each conserving rule puts at each place of which somebody says who is there.
+struct Places<'t, 'c>(Vec<(&'t Trace<'c>, BTreeMap<Key, Lead>)>);
 
 impl<'t, 'c> Places<'t, 'c> {
-    fn of(traces: &'t [Trace<'c>]) -> Self {
-        let places = |trace: &'t Trace<'c>| trace.leads().into_iter().map(|lead| (name(&lead), lead.amount)).collect();
-        let conserving = traces.iter().filter(|trace| trace.policy().conserving);
-        Self(conserving.map(|trace| (trace, places(trace))).collect())
+    fn of(report: &Report<'t, 'c>) -> Self {
+        let conserving = report.traces.iter().filter(|trace| trace.policy().conserving);
+        Self(conserving.map(|trace| (trace, leads(report, trace))).collect())
     }
 
     /// What the other rules put at a place.
-    fn beside(&self, told: &Trace<'_>, place: &str) -> impl Iterator<Item = (&'t Trace<'c>, Amount)> {
+    fn beside(&self, told: &Trace<'_>, key: &Key) -> impl Iterator<Item = (&'t Trace<'c>, Amount)> {
         let others = self.0.iter().filter(move |(trace, _)| trace.policy().name != told.policy().name);
-        others.map(move |(trace, at)| (*trace, at.get(place).copied().unwrap_or(Amount::ZERO)))
+        others.map(move |(trace, at)| (*trace, at.get(key).map_or(Amount::ZERO, |lead| lead.amount)))
     }
+}
+
+/// The ends at places of which somebody says who is there, summed up by place and tag.
+fn leads(report: &Report<'_, '_>, trace: &Trace<'_>) -> BTreeMap<Key, Lead> {
+    let view = trace.view();
+    let mut found: BTreeMap<Key, (Lead, Amount)> = BTreeMap::new();
+    for end in trace.ends() {
+        let output = view.output(end.output);
+        let tag = match &end.reason {
+            Reason::Tagged(tag) => Some(Tag::clone(tag)),
+            _ => None,
+        };
+        let class = || report.classified?.get(&output.address_index()?);
+        if tag.is_none() && class().is_none() {
+            continue;
+        }
+        let lead =
+            || Lead { address: output.address(), outpoint: output.outpoint(), amount: Amount::ZERO, hops: end.hops };
+        let place = output.address().map_or_else(|| output.outpoint().to_string(), |address| address.to_string());
+        let (lead, most) = found.entry((place, tag)).or_insert_with(|| (lead(), Amount::ZERO));
+        lead.amount += end.amount;
+        lead.hops = lead.hops.min(end.hops);
+        if end.amount > *most {
+            (lead.outpoint, *most) = (output.outpoint(), end.amount);
+        }
+    }
+    found.into_iter().map(|(key, (lead, _))| (key, lead)).collect()
 }
 
 /// A lead of which somebody says who is there, under one rule.
 struct Known<'t, 'c> {
     trace: &'t Trace<'c>,
     lead: Lead,
-    place: String,
-    tag: Option<Tag>,
+    key: Key,
     class: Option<Classification>,
+    /// The mixes on the way.
+    mixes: Vec<&'t Crossing>,
 }
 
-fn name(lead: &Lead) -> String {
-    lead.address.as_ref().map_or_else(|| lead.outpoint.to_string(), |address| address.to_string())
+impl Known<'_, '_> {
+    fn tag(&self) -> Option<&Tag> {
+        self.key.1.as_ref()
+    }
 }
 
 pub(super) fn sentences(report: &Report<'_, '_>) -> Vec<Sentence> {
@@ -237,38 +278,29 @@ pub(super) fn sentences(report: &Report<'_, '_>) -> Vec<Sentence> {
     if report.classified.is_none() && !traces.iter().any(is_tagged) {
         return Vec::new();
     }
-    let places = Places::of(traces);
+    let places = Places::of(report);
     // A place that the telling rule does not reach is told under the first one that does.
     let told = telling(traces);
     let others = places.0.iter().map(|(trace, _)| *trace).filter(|trace| trace.policy().name != told.policy().name);
     let mut seen = BTreeSet::new();
-    let mut found: Vec<Known<'_, '_>> = Vec::new();
+    let mut found: Vec<(&Trace<'_>, Key, Lead)> = Vec::new();
     for trace in std::iter::once(told).chain(others) {
-        let known = trace.leads().into_iter().filter_map(|lead| known(report, trace, lead));
-        found.extend(known.filter(|known| seen.insert(known.place.clone())));
+        let of_trace = leads(report, trace).into_iter().filter(|(key, _)| seen.insert(key.clone()));
+        found.extend(of_trace.map(|(key, lead)| (trace, key, lead)));
     }
-    found.sort_by_key(|known| (Reverse(known.lead.amount), known.lead.hops, known.lead.outpoint));
+    found.sort_by_key(|(_, _, lead)| (Reverse(lead.amount), lead.hops, lead.outpoint));
     found.truncate(LEADS_MAX);
-    found.into_iter().map(|known| sentence(report, &places, known)).collect()
+    found.into_iter().map(|(trace, key, lead)| sentence(report, &places, trace, key, lead)).collect()
 }
 
-fn known<'t, 'c>(report: &Report<'_, '_>, trace: &'t Trace<'c>, lead: Lead) -> Option<Known<'t, 'c>> {
-    let class = report.classified.and_then(|classified| classified.get(&index(trace.view(), &lead)?)).cloned();
-    let tag = match &lead.reason {
-        Reason::Tagged(tag) => Some(Tag::clone(tag)),
-        _ => None,
-    };
-    let place = name(&lead);
-    (tag.is_some() || class.is_some()).then_some(Known { trace, lead, place, tag, class })
-}
-
-fn index(view: View<'_>, lead: &Lead) -> Option<AddressIndex> {
-    view.output_at(lead.outpoint)?.address_index()
-}
-
-fn sentence(report: &Report<'_, '_>, places: &Places<'_, '_>, known: Known<'_, '_>) -> Sentence {
-    let Known { trace, lead, place, tag, class } = &known;
-    let amounts = || places.beside(trace, place).map(|(_, amount)| amount);
+fn sentence(report: &Report<'_, '_>, places: &Places<'_, '_>, trace: &Trace<'_>, key: Key, lead: Lead) -> Sentence {
+    let index = trace.view().output_at(lead.outpoint).and_then(|output| output.address_index());
+    let class = report.classified.zip(index).and_then(|(classified, index)| classified.get(&index)).cloned();
+    let (way, mixes) = way(report, trace, &lead);
+    let known = Known { trace, lead, key, class, mixes };
+    let Known { lead, key, class, .. } = &known;
+    let (place, tag) = (&key.0, &key.1);
+    let amounts = || places.beside(trace, key).map(|(_, amount)| amount);
     let (least, most) = (amounts().min(), amounts().max());
     let spread = match least.zip(most) {
         Some((least, most)) if least == most => format!(" (other rules: {})", btc(least)),
@@ -283,7 +315,7 @@ fn sentence(report: &Report<'_, '_>, places: &Places<'_, '_>, known: Known<'_, '
         (None, None) => format!("nobody says who {place} is"),
     };
     let hops = if lead.hops == 1 { "hop" } else { "hops" };
-    let (policy, amount, way) = (trace.policy().name, btc(lead.amount), way(report, trace, lead));
+    let (policy, amount) = (trace.policy().name, btc(lead.amount));
     let kind = if lead.address.is_some() { "address" } else { "output" };
     let text = format!(
         "rule {policy} attributes {bound}{amount}{spread} to {kind} {place}, {} {hops} on{way}; {what}",
@@ -309,16 +341,19 @@ fn btc(amount: Amount) -> String {
     amount.to_string()
 }
 
-/// The transactions of the widest way, and who it leads past.
-fn way(report: &Report<'_, '_>, trace: &Trace<'_>, lead: &Lead) -> String {
+/// The transactions of the widest way, who it leads past, and the mixes on it or before the end.
+fn way<'t>(report: &Report<'_, '_>, trace: &'t Trace<'_>, lead: &Lead) -> (String, Vec<&'t Crossing>) {
     let view = trace.view();
-    let Some(output) = view.output_at(lead.outpoint) else { return String::new() };
+    let Some(output) = view.output_at(lead.outpoint) else { return (String::new(), Vec::new()) };
     let found = trace.paths(output.index(), report.limits.paths(1).steps(STEPS_MAX));
-    let Some(Path { steps, .. }) = found.paths.first() else { return String::new() };
+    let steps = found.paths.first().map_or(&[][..], |path| &path.steps);
+    let mut on_way: BTreeSet<TxIndex> = steps.iter().map(|step| view.output(step.output).tx().index()).collect();
+    on_way.extend(trace.behind(output.index()).map(|behind| behind.mixes(view)).unwrap_or_default());
+    let mixes: Vec<&Crossing> = trace.mixes().iter().filter(|mix| on_way.contains(&mix.tx)).collect();
     let mut txids: Vec<Txid> = steps.iter().skip(1).map(|step| view.output(step.output).tx().txid()).collect();
     txids.dedup();
     let text = match txids.as_slice() {
-        [] => return String::new(),
+        [] => return (String::new(), mixes),
         few if few.len() <= WAY_MAX => few.iter().map(Txid::to_string).collect::<Vec<_>>().join(", "),
         [first, .., last] => format!("{first}, {} more and {last}", txids.len() - 2),
         [one] => one.to_string(),
@@ -332,12 +367,30 @@ fn way(report: &Report<'_, '_>, trace: &Trace<'_>, lead: &Lead) -> String {
     };
     let past = report.tags.map(past).unwrap_or_default();
     let past = if past.is_empty() { String::new() } else { format!(" past {}", past.join(", ")) };
-    format!(" through {text}{past}")
+    let crossed = match mixes.as_slice() {
+        [] => String::new(),
+        [one] => format!(", among them what is taken for a mix, {}", told_mix(view, one)),
+        [one, ..] => format!(", among them {} that are taken for mixes, first {}", mixes.len(), told_mix(view, one)),
+    };
+    (format!(" through {text}{crossed}{past}"), mixes)
 }
 
-fn why(places: &Places<'_, '_>, Known { trace, place, tag, class, .. }: &Known<'_, '_>) -> Vec<String> {
+/// A mix, the rule that says so, how sure it is, and what the analyst chose to do there.
+fn told_mix(view: View<'_>, mix: &Crossing) -> String {
+    let Crossing { tx, finding, how, .. } = mix;
+    let percent = finding.confidence.to_ppm() / 10_000;
+    format!(
+        "{} ({}, confidence {percent} %; crossed by the analyst's choice: {})",
+        view.tx(*tx).txid(),
+        finding.rule,
+        how.as_str()
+    )
+}
+
+fn why(places: &Places<'_, '_>, known: &Known<'_, '_>) -> Vec<String> {
+    let Known { trace, key, class, mixes, .. } = known;
     let mut why: Vec<String> = class.as_ref().map_or(Vec::new(), |class| class.why.clone());
-    why.extend(tag.as_ref().map(|tag| {
+    why.extend(known.tag().map(|tag| {
         let source = if tag.source.is_empty() { "a source without a name" } else { &tag.source };
         let pack = [("in ", &tag.pack), ("by ", &tag.creator), ("under ", &tag.license)];
         let pack = pack.iter().filter(|(_, text)| !text.is_empty() && **text != tag.source);
@@ -350,17 +403,17 @@ fn why(places: &Places<'_, '_>, Known { trace, place, tag, class, .. }: &Known<'
             None => format!("{source} says so of this very address{pack}"),
         }
     }));
-    if places.0.len() > 1 && places.beside(trace, place).all(|(_, amount)| amount > Amount::ZERO) {
+    // Where one flow takes the place of all rules, that they agree says nothing.
+    let ruled = mixes.iter().all(|mix| matches!(mix.how, How::Stopped | How::Flagged));
+    if ruled && places.0.len() > 1 && places.beside(trace, key).all(|(_, amount)| amount > Amount::ZERO) {
         why.push("every conserving rule that was run puts some of it there".into());
     }
     why
 }
 
-fn defeat(
-    report: &Report<'_, '_>,
-    places: &Places<'_, '_>,
-    Known { trace, lead, place, tag, class }: &Known<'_, '_>,
-) -> Vec<String> {
+fn defeat(report: &Report<'_, '_>, places: &Places<'_, '_>, known: &Known<'_, '_>) -> Vec<String> {
+    let Known { trace, lead, key, class, mixes } = known;
+    let tag = known.tag();
     let mut defeat: Vec<String> = class.as_ref().map_or(Vec::new(), |class| class.defeat.clone());
     if let Some(tag) = tag {
         defeat.push(match &tag.inferred {
@@ -369,15 +422,29 @@ fn defeat(
             ),
             None => "the tag being wrong, or older than a change of hands; the owner's own records decide".into(),
         });
+        if tag.since.is_none() {
+            defeat.push("the tag does not say since when it holds".into());
+        }
+        let day = trace.view().output_at(lead.outpoint).and_then(|output| output.tx().time());
+        if day.is_none() && (tag.since.is_some() || tag.until.is_some() || tag.retracted.is_some()) {
+            defeat.push("the tag holds on some days alone, and the day of the payment is not known".into());
+        }
         if tag.confidence.is_none() {
             defeat.push("nobody said how far the source of the tag is to be trusted".into());
         }
     }
     if let (Some(tags), Some(output)) = (report.tags, trace.view().output_at(lead.outpoint)) {
-        let against = |other: &&Tag| tag.as_ref().is_some_and(|tag| tag.contradicts(other));
+        let against = |other: &&Tag| tag.is_some_and(|tag| tag.contradicts(other));
         defeat.extend(tags.holding(output).filter(against).map(|other| format!("another source says {other}")));
     }
-    let none = places.beside(trace, place).filter(|(_, amount)| *amount == Amount::ZERO);
+    let none = places.beside(trace, key).filter(|(_, amount)| *amount == Amount::ZERO);
+    defeat.extend(mixes.iter().map(|mix| {
+        let changes = if mix.changes.is_empty() { "" } else { ", and which outputs are whose change, by mix_change/1" };
+        format!(
+            "the mix: that {} is one is an inference{changes}; behind it nobody knows whose coin is whose",
+            told_mix(trace.view(), mix)
+        )
+    }));
     let none: Vec<&str> = none.map(|(trace, _)| trace.policy().name).collect();
     if !none.is_empty() {
         defeat.push(format!("the convention: nothing ends there under {}", none.join(", ")));

@@ -81,7 +81,7 @@ fn leads(report: &Report<'_, '_>, to: &mut impl Write) -> Result<(), Error> {
     }
     for sentence in sentences.iter().take(LEADS_MAX) {
         for (at, line) in sentence.to_string().lines().enumerate() {
-            writeln!(to, "{}{}", if at == 0 { "- " } else { "  " }, visible(line))?;
+            writeln!(to, "{}{line}", if at == 0 { "- " } else { "  " })?;
         }
     }
     if sentences.len() > LEADS_MAX {

@@ -121,7 +121,7 @@ pub fn findings(report: &Report<'_, '_>) -> Vec<(Address, Tag)> {
             let class = report.classified.and_then(|classified| classified.get(&address));
             let tag = match &end.reason {
                 _ if class.is_some() => class.map(Classification::to_tag),
-                Reason::Tagged(tag) if tag.inferred.is_some() => Some(Tag::clone(tag)),
+                Reason::Tagged(tag) => tag.inferred.as_ref().map(|inferred| ours(tag, inferred)),
                 _ => None,
             };
             if let Some(tag) = tag {
@@ -133,15 +133,24 @@ pub fn findings(report: &Report<'_, '_>) -> Vec<(Address, Tag)> {
     found.into_iter().map(|(address, tag)| (view.address(address), tag)).collect()
 }
 
+/// What a cluster carried, as our own statement: the source said it of another address, and how sure it was holds there alone.
+fn ours(tag: &Tag, Inferred { from, rule, .. }: &Inferred) -> Tag {
+    let said = if tag.source.is_empty() { "a source without a name" } else { &tag.source };
+    let source = format!("fundtrace {}, {rule}, from {from} (of which {said} says so)", env!("CARGO_PKG_VERSION"));
+    Tag { source, confidence: Some(Level::Heuristic.into()), is_cluster_definer: false, ..tag.clone() }
+}
+
 /// The fields of text that a tag has; label and source always, as a TagPack must have them.
 fn fields(tag: &Tag) -> Vec<(&'static str, String)> {
     let level = tag.confidence.map(|confidence| confidence.level().unwrap_or(Level::Heuristic).as_str().to_owned());
     let number = tag.confidence.filter(|confidence| confidence.level().is_none());
     let context = match (&tag.inferred, number) {
-        _ if !tag.context.is_empty() => tag.context.clone(),
         (Some(Inferred { from, rule, cluster }), _) => {
-            serde_json::json!({ "inferred_from": from, "rule": rule, "cluster": cluster }).to_string()
+            let context = &tag.context;
+            serde_json::json!({ "inferred_from": from, "rule": rule, "cluster": cluster, "context": context })
+                .to_string()
         }
+        _ if !tag.context.is_empty() => tag.context.clone(),
         (None, Some(confidence)) => serde_json::json!({ "confidence": confidence.percent() }).to_string(),
         (None, None) => String::new(),
     };

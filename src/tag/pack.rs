@@ -11,7 +11,7 @@ use bitcoin::{Address, Network, Script, ScriptBuf};
 use serde::Serialize;
 
 use super::{Date, Tag, sanctions};
-use crate::error::{Error, SpecError, TagError};
+use crate::error::{At, Error, SpecError, TagError};
 
 /// What is read of a file at most: the largest of GraphSense's public packs is a tenth of it.
 const BYTES_MAX: u64 = 32 << 20;
@@ -274,7 +274,13 @@ pub fn read(name: &str, reader: impl Read, form: Option<Form>, network: Network)
     if crate::id::number(bytes.len()) > BYTES_MAX {
         return Err(TagError::Large { bytes_max: BYTES_MAX }.into());
     }
+    let given = form;
     let form = form.map_or_else(|| Form::of(&bytes), Ok)?;
+    if given.is_none() && form == Form::Sanctions && !sanctions::says_so(name) {
+        let what = "it is a list of addresses that does not say what they are; put \"sanctions\" into its name if that is so, or make it a CSV \
+                    with the columns address and label";
+        return Err(TagError::Bad { at: At::Line(1), what: what.into() }.into());
+    }
     let mut pack = Pack {
         name: name.into(),
         form,

@@ -3,8 +3,8 @@
 //! So the addresses of the OFAC list are passed on, a file for each coin, with the coin's name at the end of the file's (`XBT` is OFAC's word
 //! for Bitcoin). A file named after another coin is of addresses elsewhere, some of which are valid here: Bitcoin Cash kept the form.
 
+use super::Tag;
 use super::pack::Pack;
-use super::{Level, Tag};
 use crate::error::{At, Error, TagError};
 use crate::id;
 
@@ -17,6 +17,13 @@ const COINS: [&str; 28] = [
     "TON", "TRX", "USDC", "USDT", "XBT", "XLM", "XMR", "XRP", "XVG", "ZEC", "ADA", "ATOM",
 ];
 
+/// Whether a file's name says that it is a list of sanctions: its rows say nothing but addresses, and an accusation that nobody made is not
+/// ours to make.
+pub(super) fn says_so(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    ["sanction", "ofac", "sdn"].iter().any(|word| name.contains(word))
+}
+
 /// Whether a line is one word of an address's letters.
 pub(super) fn is_address_like(line: &str) -> bool {
     let letters = line.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b':');
@@ -25,7 +32,7 @@ pub(super) fn is_address_like(line: &str) -> bool {
 
 pub(super) fn read(bytes: &[u8], pack: &mut Pack) -> Result<(), Error> {
     let coin = coin(pack.name());
-    let mut tag = Tag::new("sanctioned address", "", pack.name()).abuse("sanction").confidence(Level::AuthorityData);
+    let mut tag = Tag::new("sanctioned address", "", pack.name()).abuse("sanction");
     tag.pack = pack.name().into();
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let line = bytes[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count();

@@ -118,7 +118,8 @@ fn public_lists_and_tables_load() {
     assert_eq!(lists["sanctioned_addresses_BCH.txt"].elsewhere()["BCH"], 7);
     let list = &lists["sanctioned_addresses_XBT.txt"];
     assert_eq!((list.tags().len(), list.unusable().len(), list.unusable()[0].line), (434, 1, 355));
-    assert!(list.tags().all(|(_, tag)| tag.is_of("sanction") && tag.confidence == Some(Level::AuthorityData.into())));
+    // The list says no more of itself, so how far it is to be trusted is not ours to say.
+    assert!(list.tags().all(|(_, tag)| tag.is_of("sanction") && tag.confidence.is_none()));
 
     let tables = packs(&folder.join("attribution_btc_entities"), ".csv");
     let expected = [
@@ -138,7 +139,7 @@ fn address(who: &str) -> String {
 }
 
 fn read(text: impl AsRef<[u8]>) -> Result<Pack, Error> {
-    tag::read("file", text.as_ref(), None, Network::Bitcoin)
+    tag::read("sanctions", text.as_ref(), None, Network::Bitcoin)
 }
 
 #[test]
@@ -240,7 +241,10 @@ fn rows_of_no_use_are_told() {
     let (a, b) = (address("a"), address("b"));
     let test = Address::from_script(&script("a"), Network::Testnet).unwrap();
     let list = format!("{a}\n{b}x\n{test}\nbad\0address\n{a}\n{}\n", "1".repeat(5000));
-    let pack = read(list).unwrap();
+    // Whoever gives a list of nothing but addresses says what it is, by its name or by its form.
+    let bare = tag::read("clients.txt", format!("{a}\n").as_bytes(), None, Network::Bitcoin).unwrap_err();
+    assert!(bare.is_tag() && bare.to_string().contains("does not say what they are"), "{bare}");
+    let pack = tag::read("ofac.txt", list.as_bytes(), None, Network::Bitcoin).unwrap();
     let rows: Vec<(u64, &str)> = pack.unusable().iter().map(|row| (row.line, row.why)).collect();
     let none = "is no Bitcoin address; check it against its source";
     assert_eq!(rows, [(2, none), (3, "is an address of another network"), (4, none), (6, none)]);
@@ -609,6 +613,7 @@ fn a_place_that_one_rule_misses_is_told_under_the_next() {
     );
     let expected = [
         "the tag being wrong, or older than a change of hands; the owner's own records decide",
+        "the tag does not say since when it holds",
         "nobody said how far the source of the tag is to be trusted",
         "another source says another (market; says a forum)",
         "the convention: nothing ends there under fifo",
@@ -637,10 +642,7 @@ fn a_real_deposit_ends_at_a_listed_address() {
         assert_eq!(end["outpoint"], "e5015b6ed1d35e511ef22ca0e52e0bb90a33943852706bcddb37956437cf68d8:0");
     }
     let lead = result["leads"][0]["sentence"].as_str().unwrap();
-    assert!(
-        lead.contains(" is tagged sanctioned address (sanction; confidence 60 of 100, authority_data; says "),
-        "{lead}"
-    );
+    assert!(lead.contains(" is tagged sanctioned address (sanction; says "), "{lead}");
 }
 
 #[test]
@@ -670,7 +672,7 @@ fn the_command_reads_files_of_every_form_and_names_them() {
         ),
     );
     let csv = write("table.csv", format!("address,label,category,colour\n{two},Two,user,red\n"));
-    let list = write("list_XBT.txt", format!("{three}\n{three}x\n"));
+    let list = write("sanctioned_XBT.txt", format!("{three}\n{three}x\n"));
     let (all, told) = run(&["--policy", "fifo,lifo", "--tags", &yaml, &csv, "--tags", &list]);
     let reason = |result: &Value, address: &str| {
         let ends = result["runs"][0]["ends"].as_array().unwrap();
@@ -682,13 +684,13 @@ fn the_command_reads_files_of_every_form_and_names_them() {
     }
     assert!(told.contains("pack.yaml: tags on other chains are left out: 1 ETH"), "{told}");
     assert!(told.contains("table.csv: these columns are not read: colour"), "{told}");
-    assert!(told.contains("list_XBT.txt: line 2: "), "{told}");
+    assert!(told.contains("sanctioned_XBT.txt: line 2: "), "{told}");
     let files = all["manifest"]["tags"].as_array().unwrap();
     let listed: Vec<(&str, &str, u64)> = files
         .iter()
         .map(|file| (file["name"].as_str().unwrap(), file["form"].as_str().unwrap(), file["tags"].as_u64().unwrap()))
         .collect();
-    assert_eq!(listed, [("pack.yaml", "tagpack", 1), ("table.csv", "csv", 1), ("list_XBT.txt", "sanctions", 1)]);
+    assert_eq!(listed, [("pack.yaml", "tagpack", 1), ("table.csv", "csv", 1), ("sanctioned_XBT.txt", "sanctions", 1)]);
     assert_eq!((files[0]["changed"][0].as_str(), files[0]["sha256"].as_str().unwrap().len()), (Some("2022-01-02"), 64));
     assert_eq!(all["leads"].as_array().unwrap().len(), 3);
 

@@ -11,6 +11,7 @@ use fundtrace::detect::coinjoin;
 use fundtrace::report::{self, Report};
 use fundtrace::service::peel::{self, Peels, Terms};
 use fundtrace::spec::{self, Case, ResolvedSeed, Rule, SeedSpec, TagEntry};
+use fundtrace::tag::Tag;
 use fundtrace::trace::stop::{self, Stop};
 use fundtrace::trace::{self, BoundLimits, CoinbaseOrder, Fees, Mode, Owners, PathLimits, Place, Seed, Through};
 use fundtrace::{BlockHeight, Error, OutputIndex, View};
@@ -276,11 +277,23 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
         report = report.owners(owners)?;
     }
     if let Some(path) = &args.write_tags {
+        if args
+            .tags
+            .tags
+            .iter()
+            .any(|file| file.canonicalize().ok().is_some_and(|file| path.canonicalize().ok() == Some(file)))
+        {
+            return Err(invalid(
+                "--write-tags names a file that --tags reads; findings are not written over what they rest on",
+            ));
+        }
         tags::write(path, &report)?;
     }
     let report = report.bounds(&bounds).routes_to(&routes_to);
     let Some(by) = &args.peels else { return write(&report, args.format) };
-    let tagged = |output: Output<'_>| !tags.of(output).is_empty();
+    // What ends a chain is what ends a trace: a tag that holds that day, and of the categories asked for.
+    let ends = |tag: &Tag| case.stop_at.is_empty() || case.stop_at.iter().any(|category| tag.is_of(category));
+    let tagged = |output: Output<'_>| tags.holding(output).any(ends);
     let peels = Peels::of(view, &by.rule()?, &Terms::default(), peel::Known::default().tagged(&tagged));
     write(&report.peels(&peels), args.format)
 }
