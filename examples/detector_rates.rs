@@ -52,20 +52,34 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Ok(());
     };
     let folder = PathBuf::from(data);
-    println!("On the main chain. JoinMarket, equal outputs are suspicions.");
+    println!(
+        "On the main chain. JoinMarket and equal outputs are suspicions; every transaction of the blocks is taken for ordinary, for they have no labels."
+    );
     let known = Known::of(&folder);
     let relabelled: u64 = known.relabelled.values().sum();
     println!(
-        "{relabelled} neighbours of labelled mixes are mixes by their own form and count as such: {:?}.",
-        known.relabelled
+        "{relabelled} neighbours of labelled mixes are mixes by their own form and count as such ({}).",
+        known.relabelled.iter().map(|(class, count)| format!("{class} {count}")).collect::<Vec<_>>().join(", ")
     );
     println!();
-    let sets = [known.labelled(&folder), known.heuristic(&folder), by_list(&folder, false), by_list(&folder, true)];
-    let blocks = [
+    let sets = [
+        known.labelled(&folder),
+        known.heuristic(&folder),
         known.ordinary("blocks", mainnet::single_blocks(&folder)),
         known.ordinary("blocks with prevouts", mainnet::with_prevouts(&folder)),
     ];
-    show(&sets.into_iter().chain(blocks).collect::<Vec<_>>(), &MIXES);
+    let [rounds, others] = mainnet::listed(&folder);
+    let seen = |list: &BTreeSet<Txid>| sets.iter().map(|set| set.txids.intersection(list).count()).sum::<usize>();
+    println!(
+        "The lists of txids name {} rounds of Wasabi 1 and {} that are none, without inputs and outputs; {} and {} of them are among these transactions,",
+        rounds.len(),
+        others.len(),
+        seen(&rounds),
+        seen(&others)
+    );
+    println!("and of the others no form can be asked.");
+    println!();
+    show(&sets, &MIXES);
     Ok(())
 }
 
@@ -80,6 +94,7 @@ enum Fault {
 /// What was said of the transactions of one origin, and every fault with its reason and the first transaction that has it.
 struct Set {
     name: &'static str,
+    txids: BTreeSet<Txid>,
     score: Detection<&'static str>,
     /// Transactions not of the class of which the class's rule could not tell.
     open: BTreeMap<&'static str, u64>,
@@ -88,7 +103,13 @@ struct Set {
 
 impl Set {
     fn new(name: &'static str) -> Self {
-        Self { name, score: Detection::default(), open: BTreeMap::new(), faults: BTreeMap::new() }
+        Self {
+            name,
+            txids: BTreeSet::new(),
+            score: Detection::default(),
+            open: BTreeMap::new(),
+            faults: BTreeMap::new(),
+        }
     }
 
     /// Counts a transaction: what it is, what a rule found, why a fault is one.
@@ -143,6 +164,10 @@ fn show(sets: &[Set], classes: &[&'static str]) {
         let score = set.score.class(&class);
         let open = set.open.get(class).copied().unwrap_or(0);
         let there = score.right + score.missed + score.undecided;
+        // In blocks, that nothing is said is the answer.
+        if there + score.wrong + open == 0 && !set.name.starts_with("blocks") {
+            continue;
+        }
         print!("| {} | {class} | {there} | {} | {} |", set.name, score.right, score.missed);
         let recall = if class == "stonewall" { "n/a".to_owned() } else { score.recall().to_string() };
         println!(" {} | {} | {open} | {} | {recall} |", score.undecided, score.wrong, score.precision());
@@ -397,6 +422,7 @@ impl Known {
             (Fault::Missed, None) => why_not(class, tx),
             (Fault::Undecided, _) => why_undecided(tx),
         };
+        set.txids.insert(tx.txid());
         set.add(tx, truth, found.as_ref().map(of), why);
         set.veto(tx, &rules, !matches!(truth, Label::Nothing | Label::Of("whirlpool_tx0")), why);
     }
@@ -427,34 +453,6 @@ impl Known {
         }
         set
     }
-}
-
-/// Rounds of Wasabi 1 and look-alikes of which only the txids are told, by the form or by the caller's lists.
-fn by_list(folder: &Path, is_told: bool) -> Set {
-    let [rounds, others] = mainnet::listed(folder);
-    let mut rules = Rules::default();
-    if is_told {
-        rules.allow = rounds.iter().map(|record| record.txid()).collect();
-        rules.veto = others.iter().map(|record| record.txid()).collect();
-    }
-    let mut set = Set::new(if is_told { "txids, told to the rules" } else { "txids" });
-    for (records, label) in [(rounds, Label::Of("wasabi1")), (others, Label::Nothing)] {
-        let chain = mainnet::freeze(records);
-        for tx in chain.view().txs() {
-            let why = |_, _| {
-                let proof = if tx.is_proven() { "proven" } else { "unproven" };
-                format!(
-                    "{proof}: of {} inputs and {} output nothing can be asked",
-                    tx.inputs().len(),
-                    tx.outputs().len()
-                )
-            };
-            // Who is told of a round is told by whom it is.
-            let found = mainnet::found(&rules, tx).map(|finding| ("wasabi1", finding.verdict));
-            set.add(tx, label, found, why);
-        }
-    }
-    set
 }
 
 fn world(seed: u64) -> Result<(Chain, Truth), fundtrace::Error> {

@@ -6,7 +6,7 @@ use std::io::Read;
 use std::path::Path;
 
 use fundtrace::bitcoin::consensus::deserialize;
-use fundtrace::bitcoin::{Address, Amount, Block, Denomination, OutPoint, ScriptBuf, TxOut, Txid};
+use fundtrace::bitcoin::{Amount, Block, OutPoint, ScriptBuf, TxOut, Txid};
 use fundtrace::chain::{NewInput, NewTx, Tx};
 use fundtrace::detect::coinjoin::{Rules, premix};
 use fundtrace::detect::{Finding, Kind, Verdict};
@@ -173,23 +173,13 @@ pub fn with_prevouts(folder: &Path) -> BTreeMap<String, Chain> {
     chains
 }
 
-/// Rounds of Wasabi 1 that a list names, and what was taken for such and is none. A list tells no inputs and no outputs but the
-/// coordinator's fee, so that these are claims.
-pub fn listed(folder: &Path) -> [Vec<NewTx>; 2] {
+/// Rounds of Wasabi 1 that a list names, and what was taken for such and is none. The lists tell no inputs and no outputs.
+pub fn listed(folder: &Path) -> [BTreeSet<Txid>; 2] {
     let folder = folder.join("coinjoin_txid_lists");
     // `height, seen, time, txid, equal outputs, fee, coordinator`
-    let round = |row: &str| {
-        let cells: Vec<&str> = row.split(',').map(str::trim).collect();
-        let coordinator: Address<_> = cells[6].parse().unwrap();
-        let value = Amount::from_str_in(cells[5], Denomination::Bitcoin).unwrap();
-        let fee = TxOut { value, script_pubkey: coordinator.assume_checked().script_pubkey() };
-        let height = BlockHeight::from_u32(cells[0].parse().unwrap());
-        NewTx::claimed(cells[3].parse().unwrap(), Vec::new(), vec![fee]).height(height)
-    };
     let rounds = String::from_utf8(read(&folder.join("wasabi1_coinjoins_2018-2019.csv"))).unwrap();
+    let round = |row: &str| row.split(',').nth(3).map(|cell| cell.trim().parse().unwrap());
     let others: BTreeMap<String, Vec<Txid>> =
         serde_json::from_slice(&read(&folder.join("wasabi1_false_positives.json"))).unwrap();
-    let others: BTreeSet<Txid> = others.into_values().flatten().collect();
-    let other = |txid| NewTx::claimed(txid, Vec::new(), Vec::new());
-    [rounds.lines().filter(|row| !row.is_empty()).map(round).collect(), others.into_iter().map(other).collect()]
+    [rounds.lines().filter_map(round).collect(), others.into_values().flatten().collect()]
 }
