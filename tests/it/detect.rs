@@ -2,17 +2,22 @@
 //! their folder.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use fundtrace::bitcoin::consensus::deserialize;
-use fundtrace::bitcoin::{Address, Amount, Block, OutPoint, ScriptBuf, TxOut, Txid};
+use fundtrace::bitcoin::hashes::Hash;
+use fundtrace::bitcoin::{Address, Block, OutPoint, Txid};
 use fundtrace::chain::{NewInput, NewTx};
 use fundtrace::cluster::Guard;
 use fundtrace::detect::coinjoin::{self, Rules, lineage, premix};
 use fundtrace::detect::{self, Confidence, Finding, Kind, Verdict, memo};
 use fundtrace::eval::{Detection, Label};
-use fundtrace::{BlockHeight, Chain, ChainBuilder};
+use fundtrace::{Chain, source};
+
+use crate::mainnet::{
+    OTHER, POSTMIX, TX0, WASABI1, WASABI1_EARLY, WASABI2, WHIRLPOOL, freeze, labelled, listed, read, records,
+    relabelled, said, single_blocks, with_prevouts,
+};
 
 fn folder() -> Option<PathBuf> {
     let folder = std::env::var_os("FUNDTRACE_DATA");
@@ -20,51 +25,6 @@ fn folder() -> Option<PathBuf> {
         println!("skipped: FUNDTRACE_DATA is not set");
     }
     folder.map(PathBuf::from)
-}
-
-fn read(path: &Path) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let file = std::fs::File::open(path).unwrap();
-    if path.extension().is_some_and(|extension| extension == "zst") {
-        ruzstd::decoding::StreamingDecoder::new(file).unwrap().read_to_end(&mut bytes).unwrap();
-    } else {
-        { file }.read_to_end(&mut bytes).unwrap();
-    }
-    bytes
-}
-
-/// `value+script+type`.
-fn txout(text: &str) -> TxOut {
-    let mut parts = text.split('+');
-    let value = Amount::from_sat(parts.next().unwrap().parse().unwrap());
-    TxOut { value, script_pubkey: ScriptBuf::from_hex(parts.next().unwrap()).unwrap() }
-}
-
-/// `txid:::block_hash:::index:::time:::in}in..:::out}out..`, `in = prev_txid-vout-value+script+type`.
-fn line(text: &str) -> NewTx {
-    let parts: Vec<&str> = text.split(":::").collect();
-    let input = |text: &str| {
-        let mut names = text.splitn(3, '-');
-        let txid: Txid = names.next().unwrap().parse().unwrap();
-        let vout = names.next().unwrap().parse().unwrap();
-        NewInput::new(OutPoint::new(txid, vout)).prevout(txout(names.next().unwrap()))
-    };
-    let inputs = parts[4].split("}{").map(input).collect();
-    let outputs = parts[5].split("}{").map(txout).collect();
-    NewTx::claimed(parts[0].parse().unwrap(), inputs, outputs).time(parts[3].parse().unwrap())
-}
-
-fn records(folder: &Path, name: &str) -> Vec<NewTx> {
-    let bytes = read(&folder.join("coinjoin_mainnet_dumplings/dev").join(name));
-    String::from_utf8(bytes).unwrap().lines().filter(|text| !text.is_empty()).map(line).collect()
-}
-
-fn freeze(records: impl IntoIterator<Item = NewTx>) -> Chain {
-    let mut builder = ChainBuilder::new();
-    for record in records {
-        builder.insert(record).unwrap();
-    }
-    builder.finish().unwrap()
 }
 
 /// Where coordinators of Wasabi 1 were openly paid (Dumplings).
@@ -75,48 +35,6 @@ fn rules_with_coordinators() -> Rules {
         rules.coordinators.insert(address.assume_checked().script_pubkey());
     }
     rules
-}
-
-/// What a transaction is said to be: a mix by protocol, or a premix.
-fn said(rules: &Rules, tx: fundtrace::chain::Tx<'_>) -> Label<&'static str> {
-    let finding = rules.classify(tx).filter(|finding| finding.verdict != Verdict::No);
-    let finding = finding.or_else(|| premix::find(tx));
-    match finding {
-        Some(finding) if finding.verdict == Verdict::Undecided => Label::Unknown,
-        Some(finding) if finding.kind == Kind::Premix => Label::Of("whirlpool_tx0"),
-        Some(finding) => Label::Of(finding.protocol),
-        None => Label::Nothing,
-    }
-}
-
-const WHIRLPOOL: &str = "dumplings__sw_202403/SamouraiCoinJoins.txt.zst";
-const TX0: &str = "dumplings__sw_202403/SamouraiTx0s.txt.zst";
-const WASABI1_EARLY: &str = "dumplings__end_zksnacks_202405/WasabiCoinJoins.txt.zst";
-const WASABI1: &str = "dumplings__ww1_202405/WasabiCoinJoins.txt.zst";
-const WASABI2: &str = "dumplings__end_zksnacks_202405/Wasabi2CoinJoins.txt.zst";
-const OTHER: &str = "dumplings__jm_202406/OtherCoinJoins.txt.zst";
-const LOOKALIKES: &str = "jm_filter_false_positives/OtherCoinJoins.txt.zst";
-const POSTMIX: [&str; 6] = [
-    "dumplings__sw_202403/SamouraiPostMixTxs.txt.zst",
-    "dumplings__ww1_202405/WasabiPostMixTxs.txt.zst",
-    "dumplings__end_zksnacks_202405/WasabiPostMixTxs.txt.zst",
-    "dumplings__end_zksnacks_202405/Wasabi2PostMixTxs.txt.zst",
-    "dumplings__jm_202406/OtherCoinJoinPostMixTxs.txt.zst",
-    "jm_filter_false_positives/OtherCoinJoinPostMixTxs.txt.zst",
-];
-
-/// The files with what their transactions are.
-fn labelled() -> Vec<(&'static str, Label<&'static str>)> {
-    let mut files = vec![
-        (WHIRLPOOL, Label::Of("whirlpool")),
-        (TX0, Label::Of("whirlpool_tx0")),
-        (WASABI1_EARLY, Label::Of("wasabi1")),
-        (WASABI1, Label::Of("wasabi1")),
-        (WASABI2, Label::Of("wasabi2")),
-        (LOOKALIKES, Label::Nothing),
-    ];
-    files.extend(POSTMIX.map(|name| (name, Label::Nothing)));
-    files
 }
 
 #[test]
@@ -156,22 +74,6 @@ fn mixes_of_the_main_chain_are_told_from_what_looks_like_them() {
         ["Of(\"equal\")", "Of(\"joinmarket\")", "Of(\"wasabi1\")", "Unknown"].contains(&said.as_str())
     }));
     assert!(wrong.values().sum::<u32>() < 34 + 90);
-}
-
-/// The labels of the files with neighbours are by side: who spends a mix, who pays into one. Some of those are mixes themselves.
-fn relabelled(file: &str, tx: fundtrace::chain::Tx<'_>, truth: Label<&'static str>) -> Label<&'static str> {
-    let said = said(&Rules::default(), tx);
-    let is_mix = match (file, said) {
-        // The file is of what spends a mix, and a mix that spends one is a remix: here 94, later than the mixes in the other file or
-        // earlier. Likewise 79 in the file of what pays into mixes, which have no data and the pool's amount alone.
-        (_, Label::Of("whirlpool")) if file == POSTMIX[0] || file == TX0 => {
-            tx.outputs().all(|output| output.value() == tx.outputs().next().unwrap().value())
-        }
-        // One round of 240 inputs that the heuristic labels put behind a JoinMarket one; 201 of its 229 outputs are standard.
-        (_, Label::Of("wasabi2")) if file == POSTMIX[4] => tx.inputs().len() == 240,
-        _ => false,
-    };
-    if is_mix { said } else { truth }
 }
 
 #[test]
@@ -218,18 +120,7 @@ fn joinmarket_is_suspected() {
 fn ordinary_blocks_hold_no_whirlpool() {
     let Some(folder) = folder() else { return };
     let (mut txs, mut found) = (0, BTreeMap::new());
-    for entry in std::fs::read_dir(folder.join("btc_mainnet_blocks")).unwrap() {
-        let path = entry.unwrap().path();
-        if path.extension().is_some_and(|extension| extension == "csv") {
-            continue;
-        }
-        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-        let block: Block = deserialize(&read(&path)).unwrap();
-        let height = name.trim_start_matches("main_").split('.').next().unwrap().parse::<u32>().ok();
-        let chain = freeze(block.txdata.iter().map(|tx| {
-            let record = NewTx::from_transaction(tx).time(block.header.time);
-            height.map_or(record.clone(), |height| record.height(BlockHeight::from_u32(height)))
-        }));
+    for (name, chain) in single_blocks(&folder) {
         count(&chain, &name, &mut txs, &mut found);
     }
     println!("{txs} transactions of blocks without prevouts: {found:?}");
@@ -240,35 +131,6 @@ fn ordinary_blocks_hold_no_whirlpool() {
     assert_eq!(found.get(&("whirlpool/1", Verdict::Undecided)), Some(&7));
     assert_eq!(found.get(&("wasabi1/1", Verdict::Undecided)), Some(&1));
     assert!(!found.contains_key(&("whirlpool/1", Verdict::Yes)));
-}
-
-/// Blocks of the main chain with what their inputs spend, by name.
-fn with_prevouts(folder: &Path) -> BTreeMap<String, Chain> {
-    let mut chains = BTreeMap::new();
-    for entry in std::fs::read_dir(folder.join("btc_blocks_with_prevouts")).unwrap() {
-        let path = entry.unwrap().path();
-        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-        if !name.starts_with("main_") || !name.contains(".blk") {
-            continue;
-        }
-        let stem = name.split('.').next().unwrap();
-        let block: Block = deserialize(&read(&path)).unwrap();
-        let listed = ["", ".zst"].map(|end| path.with_file_name(format!("{stem}.prevouts.csv{end}")));
-        let prevouts = String::from_utf8(read(listed.iter().find(|path| path.is_file()).unwrap())).unwrap();
-        let mut prevouts = prevouts.lines().skip(1).map(|row| {
-            let cells: Vec<&str> = row.split(',').collect();
-            let value = Amount::from_sat(cells[4].parse().unwrap());
-            TxOut { value, script_pubkey: ScriptBuf::from_hex(cells[5]).unwrap() }
-        });
-        let height = BlockHeight::from_u32(stem.trim_start_matches("main_").parse().unwrap());
-        let chain = freeze(block.txdata.iter().map(|tx| {
-            let inputs = if tx.is_coinbase() { 0 } else { tx.input.len() };
-            let prevouts: Vec<Option<TxOut>> = prevouts.by_ref().take(inputs).map(Some).collect();
-            NewTx::from_transaction(tx).prevouts(prevouts).height(height)
-        }));
-        chains.insert(stem.to_owned(), chain);
-    }
-    chains
 }
 
 #[test]
@@ -328,6 +190,49 @@ fn count(chain: &Chain, name: &str, txs: &mut u32, found: &mut BTreeMap<(&'stati
                 );
             }
         }
+    }
+}
+
+/// A list tells so little of its transactions that the form can be asked of none; as lists of the rules they decide.
+#[test]
+fn lists_of_txids_load_as_claims_and_decide() {
+    let Some(folder) = folder() else { return };
+    let [rounds, others] = listed(&folder);
+    assert_eq!((rounds.len(), others.len()), (543, 402));
+    // A claim needs an input; of this one nothing is known.
+    let parent = Txid::from_byte_array([1; 32]);
+    let claim = |(vout, txid): (u32, &Txid)| {
+        NewTx::claimed(*txid, vec![NewInput::new(OutPoint::new(parent, vout))], Vec::new())
+    };
+    let chain = freeze((0..).zip(rounds.union(&others)).map(claim));
+    assert!(chain.view().txs().all(|tx| !tx.is_proven() && coinjoin::classify(tx).is_none()));
+    let mut rules = Rules::default();
+    (rules.allow, rules.veto) = (rounds, others);
+    let verdicts = chain.view().txs().map(|tx| rules.classify(tx).unwrap().verdict);
+    let mut counts: BTreeMap<Verdict, usize> = BTreeMap::new();
+    verdicts.for_each(|verdict| *counts.entry(verdict).or_default() += 1);
+    assert_eq!(counts, [(Verdict::Yes, 543), (Verdict::No, 402)].into());
+}
+
+/// What Esplora answers about transactions whose kind is known.
+#[test]
+fn transactions_from_esplora_are_what_they_are_named() {
+    let Some(folder) = folder() else { return };
+    for (file, said) in [
+        ("whirlpool-coinjoin.json", Some(("whirlpool/1", Verdict::Yes))),
+        // A miss: a round of two, which nobody can tell from one wallet's payment, so the veto holds.
+        ("joinmarket-coinjoin.json", Some(("stonewall/1", Verdict::No))),
+        ("bare-multisig.json", None),
+        ("dust-attack-555.json", None),
+        ("op-return-charley.json", None),
+        ("simple-legacy-p2pkh.json", None),
+        ("taproot-op-return.json", None),
+    ] {
+        let bytes = read(&folder.join("esplora_fixtures/api-responses").join(file));
+        let chain = freeze(source::esplora::read(&bytes[..]).map(|record| record.unwrap()));
+        let tx = chain.view().txs().next().unwrap();
+        let found = coinjoin::classify(tx);
+        assert_eq!(found.as_ref().map(|finding| (finding.rule, finding.verdict)), said, "{file}: {found:?}");
     }
 }
 

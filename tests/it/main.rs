@@ -21,6 +21,7 @@ mod laws;
 mod links;
 #[cfg(feature = "cli")]
 mod long_runs;
+mod mainnet;
 mod memos;
 mod mini;
 mod mixers;
