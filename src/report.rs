@@ -35,7 +35,7 @@ use crate::id::{AddressIndex, OutputIndex};
 use crate::service::peel::Peels;
 use crate::spec::ResolvedSeed;
 use crate::tag::{Listing, Tags};
-use crate::trace::{Bound, Owner, Owners, PathLimits, Trace};
+use crate::trace::{Bound, Exposure, Owner, Owners, PathLimits, Trace};
 
 /// Traces of one run, known to belong together.
 ///
@@ -61,6 +61,7 @@ pub struct Report<'t, 'c> {
     routes_to: &'t [OutputIndex],
     owners: Option<&'t Owners<'t>>,
     peels: Option<&'t Peels<'t>>,
+    exposure: bool,
     tags: Option<&'t Tags>,
     packs: &'t [Listing],
     classified: Option<&'t BTreeMap<AddressIndex, Classification>>,
@@ -110,6 +111,7 @@ impl<'t, 'c> Report<'t, 'c> {
             routes_to: &[],
             peels: None,
             owners: None,
+            exposure: false,
             tags: None,
             packs: &[],
             classified: None,
@@ -206,6 +208,19 @@ impl<'t, 'c> Report<'t, 'c> {
     pub fn tags(mut self, tags: &'t Tags, packs: &'t [Listing]) -> Self {
         (self.tags, self.packs) = (Some(tags), packs);
         self
+    }
+
+    /// Shows how much of each source reached which category of tags, in the formats that hold it (JSON and the table); nothing where the report knows
+    /// no [`tags`](Self::tags).
+    #[must_use]
+    pub fn exposure(mut self) -> Self {
+        self.exposure = true;
+        self
+    }
+
+    /// The exposure under a rule, where it is asked for.
+    fn exposure_of(&self, trace: &Trace<'_>) -> Option<Exposure> {
+        self.tags.filter(|_| self.exposure).map(|tags| trace.exposure(tags))
     }
 
     /// Says what rules about services make of addresses: leads there become [sentences](Self::sentences), tagged or not.

@@ -270,6 +270,11 @@ impl<'c> View<'c> {
         self.seen(self.columns.outputs_to(address)).collect()
     }
 
+    /// Whether exactly one visible output pays an address. Looks at two at most.
+    pub(crate) fn is_paid_once(self, address: AddressIndex) -> bool {
+        self.seen(self.columns.outputs_to(address)).take(2).count() == 1
+    }
+
     /// Iterates the value and the address of every visible output, in chain order, without a look at anything else.
     ///
     /// # Examples

@@ -18,6 +18,7 @@
 //! | `.carries[]` | the traced graph: `from`, `to` (txids), `via` (`txid:vout`, or `fee`), `tainted_sat` |
 //! | `.fees[]`, `.burned[]`, `.displaced[]` | the rows behind the balance; a fee with a `coinbase` was carried on and is not in `fees_sat` |
 //! | `.missing[]` | what to fetch to get further: `{"tx": txid}` or `{"spender_of": outpoint}` |
+//! | `.exposure` | where it was asked for: `rows[]` by `source` with `category`, `label`, `hops` (`1`, `2-3`, `4-10`, `11+`), `tags`, `inferred` and `conflict` of a tagged service, or `why`, `detail` and `limit` of what reached none; under a conserving rule `amount_sat` sums to the source's in `sources_sat`. `passed[]`, which overlaps: services gone past. With `policy`, `version`, `direction`, `stop` and `fees` |
 //! | `.ends[].tag` | of a `tagged` end the whole tag: label, category, source, and what else it says ([`Tag`]); `inferred` where a cluster carried it there; otherwise `null` |
 //! | `spread[]` | for each end the least and the most that any rule run is known to put there, in all and by source |
 //! | `.by_policy` | what each rule puts there, ended or carried on; `null` where a stop cut that rule before it could be seen, and then `.cut` is `true` |
@@ -156,6 +157,9 @@ impl Serialize for Run<'_, '_, '_> {
         map.serialize_entry("displaced", &each(trace.displaced(), |displaced| DisplacedRow::of(trace, displaced)))?;
         if let Some(rows) = mix::rows(trace) {
             map.serialize_entry("mixes", &rows)?;
+        }
+        if let Some(exposure) = report.exposure_of(trace) {
+            map.serialize_entry("exposure", &exposure)?;
         }
         map.serialize_entry("missing", &each(&missing, |missing| MissingRow::of(*missing)))?;
         map.end()

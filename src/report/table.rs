@@ -61,6 +61,9 @@ pub fn write(report: &Report<'_, '_>, mut to: impl Write) -> Result<(), Error> {
     }
     leads(report, &mut to)?;
     passed(report, &mut to)?;
+    for exposure in traces.iter().filter_map(|trace| report.exposure_of(trace)) {
+        write!(to, "\n{exposure}")?;
+    }
     bounds(report.bounds, traces, &mut to)?;
     routes_to(report, &mut to)?;
     peel_chains(report, &mut to)?;

@@ -27,7 +27,7 @@ use fundtrace::report::{
     Arrived, Classification, Conventions, Facts, Given, Manifest, OwnersGiven, Report, Seen, Sentence, Spread,
     tagpack::Head,
 };
-use fundtrace::service::{custodial_mixer, peel};
+use fundtrace::service::{custodial_mixer, peel, pool, processor};
 #[cfg(feature = "simulate")]
 use fundtrace::simulate::{BlockFiles, Card, CardRow, Mined, Programme, Stage, World, WorldSpec};
 use fundtrace::source::{FileSet, Form, csv::Dump};
@@ -45,6 +45,7 @@ use fundtrace::trace::{
     Visit,
 };
 use fundtrace::trace::{Behind, Consolidation, Crossing, How, Linked, Mix, MixSheet, MixStop, Mixes, Mode, Through};
+use fundtrace::trace::{CategoryExposure, ExposedTo, Exposure, ExposureRow, HopBucket};
 use fundtrace::truth::{
     Account, Entity, EntityKind, Exit, Handover, Kind, OutputTruth, Role, Row, Stolen, Theft, Truth, TxTruth,
 };
@@ -113,6 +114,8 @@ fn public_types_are_debug_send_and_sync() {
     plain::<(eval::PayoutScore, eval::PeelScore, Fold, Folded, FoldedStep)>();
     plain::<(peel::Chain, peel::Known<'_>, peel::Peels<'_>, peel::Ratio, peel::Step, peel::Stop, peel::Terms)>();
     plain::<(custodial_mixer::Candidate, custodial_mixer::Decoys, custodial_mixer::Payouts, custodial_mixer::Terms)>();
+    plain::<(pool::Pool, processor::Processor, processor::Terms)>();
+    plain::<(CategoryExposure, ExposedTo, Exposure, ExposureRow, HopBucket)>();
     plain::<(Classification, Head, Sentence)>();
     plain::<(Arrived, Conventions, Facts, Given, Manifest, Report<'_, '_>, Seen, Spread)>();
 }

@@ -14,6 +14,7 @@ mod cluster_command;
 mod clusters;
 mod detect;
 mod eval;
+mod exposure;
 mod golden;
 mod graph;
 mod hostile;
@@ -30,6 +31,8 @@ mod oracle;
 mod owners;
 mod owners_trace;
 mod peel;
+#[cfg(feature = "simulate")]
+mod pools;
 mod random;
 mod reach;
 mod reference;

@@ -3,6 +3,7 @@
 use std::io::{BufWriter, Error as IoError, ErrorKind, Write};
 
 use fundtrace::spec::{ResolvedSeed, Rule};
+use fundtrace::tag::Tags;
 use fundtrace::taint::{Fifo, Haircut, Juniority, Lifo, Poison, Seniority, Tiho};
 use fundtrace::trace::{self, Options, OriginBalance, OriginEnd, Origins, Seed, Stop};
 use fundtrace::{Error, View};
@@ -45,6 +46,7 @@ pub(crate) fn run(
     stop: &dyn Stop,
     options: &Options,
     format: Format,
+    exposure: Option<&Tags>,
 ) -> Result<(), Error> {
     let wanted: Vec<Seed> = given.iter().flat_map(ResolvedSeed::seeds).collect();
     let left_out = input::left_out(view, given);
@@ -56,7 +58,7 @@ pub(crate) fn run(
     let mut to = BufWriter::new(std::io::stdout().lock());
     match format {
         Format::Json => {
-            let rows: Vec<Value> = found.iter().map(document).collect();
+            let rows: Vec<Value> = found.iter().map(|origins| document(origins, exposure)).collect();
             let facts = json!({
                 "fundtrace": env!("CARGO_PKG_VERSION"), "direction": "backward", "input_sha256": view.digest().to_string(),
                 "as_of": view.height(), "fees": options.fees.as_str(), "coinbase_order": options.coinbase_order.as_str(),
@@ -71,6 +73,9 @@ pub(crate) fn run(
             }
             for origins in &found {
                 table(origins, &mut to)?;
+                if let Some(tags) = exposure {
+                    writeln!(to, "{}", origins.exposure(tags))?;
+                }
             }
         }
     }
@@ -112,7 +117,7 @@ fn detail(end: &OriginEnd) -> Option<&str> {
     }
 }
 
-fn document(origins: &Origins<'_>) -> Value {
+fn document(origins: &Origins<'_>, exposure: Option<&Tags>) -> Value {
     let view = origins.view();
     let ends = origins.ends().iter().map(|end| {
         let by_source: serde_json::Map<String, Value> = end
@@ -132,7 +137,7 @@ fn document(origins: &Origins<'_>) -> Value {
         })
     });
     let OriginBalance { asked, minted, unknown, stopped, truncated, displaced, .. } = origins.balance();
-    json!({
+    let mut row = json!({
         "policy": origins.policy().name,
         "conserving": origins.policy().conserving,
         "asked_sat": asked.to_sat(),
@@ -142,7 +147,11 @@ fn document(origins: &Origins<'_>) -> Value {
         },
         "transactions": origins.transactions(),
         "ends": ends.collect::<Vec<_>>(),
-    })
+    });
+    if let Some(tags) = exposure {
+        row["exposure"] = json!(origins.exposure(tags));
+    }
+    row
 }
 
 fn label(source: fundtrace::SourceIndex) -> usize {

@@ -95,6 +95,10 @@ pub(crate) struct Args {
     /// paid out), or a change rule; of several, all must agree.
     #[arg(long, value_name = "RULE,...", num_args = 0..=1, default_missing_value = "ratio", value_parser = peels::by)]
     pub(crate) peels: Option<PeelsBy>,
+    /// Show how much of each source reached which category of tagged service, directly (1 hop) or within 2-3, 4-10 or more hops, and what became of the
+    /// rest (table and json; backward: from which category it came).
+    #[arg(long, conflicts_with_all = ["resume", "jobs"])]
+    pub(crate) exposure: bool,
     /// Go on from where this file says, write down there where the run has come to, and show what is new since. Begins anew where the file
     /// is not there yet. One rule, one store.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["explain", "bounds", "paths_to", "peels", "jobs"])]
@@ -243,7 +247,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
         stop = stopped_at_mixes(stop, through.as_ref(), "--resume")?;
     }
     if args.direction == Direction::Backward {
-        return origins::run(view, &given, &rules, &*stop, &options, args.format);
+        let exposure = args.exposure.then_some(tags);
+        return origins::run(view, &given, &rules, &*stop, &options, args.format, exposure);
     }
     if let Some(file) = &args.resume {
         return watch::run(file, view, &seeds, &rules, &*stop, &options, args.format);
@@ -289,7 +294,10 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
         }
         tags::write(path, &report)?;
     }
-    let report = report.bounds(&bounds).routes_to(&routes_to);
+    let mut report = report.bounds(&bounds).routes_to(&routes_to);
+    if args.exposure {
+        report = report.exposure();
+    }
     let Some(by) = &args.peels else { return write(&report, args.format) };
     // What ends a chain is what ends a trace: a tag that holds that day, and of the categories asked for.
     let ends = |tag: &Tag| case.stop_at.is_empty() || case.stop_at.iter().any(|category| tag.is_of(category));
@@ -326,6 +334,7 @@ fn shown(args: &Args) -> Result<(), Error> {
     let shows = matches!(args.format, Format::Table | Format::Json);
     match (args.bounds, !args.paths_to.is_empty()) {
         (true, _) if !shows => Err(invalid("--bounds goes with the formats table and json")),
+        _ if args.exposure && !shows => Err(invalid("--exposure goes with the formats table and json")),
         _ if args.peels.is_some() && !shows => Err(invalid("--peels goes with the formats table and json")),
         (_, true) if !shows => Err(invalid("--paths-to goes with the formats table and json")),
         _ => Ok(()),

@@ -1,0 +1,150 @@
+//! Exposure by category: rows against the balance sheet, and what more tags change.
+
+use std::collections::BTreeMap;
+
+use fundtrace::spec::{self, Rule};
+use fundtrace::tag::{Tag, Tags};
+use fundtrace::taint::Fifo;
+use fundtrace::trace::stop::{self, Stop};
+use fundtrace::trace::{self, ExposedTo, Exposure, HopBucket, Options};
+use fundtrace::{Chain, SourceIndex};
+use proptest::prelude::*;
+
+use crate::mini::{Mini, StopRow};
+use crate::random::case;
+
+const CATEGORIES: [&str; 3] = ["exchange", "gambling", "mixing_service"];
+
+/// Tags on some of a chain's scripts, drawn by a number for each output.
+fn tags(chain: &Chain, picks: &[u8]) -> Tags {
+    let mut tags = Tags::default();
+    let outputs = chain.view().stubs().chain(chain.view().txs()).flat_map(|tx| tx.outputs());
+    for (output, pick) in outputs.zip(picks.iter().cycle()) {
+        if let (Some(script), Some(category)) = (output.script(), CATEGORIES.get(usize::from(*pick))) {
+            tags.insert(script.to_owned(), Tag::new(format!("{category} {pick}"), *category, "this test"));
+        }
+    }
+    tags
+}
+
+/// What of each source is in a tagged category.
+fn reached(exposure: &Exposure) -> BTreeMap<SourceIndex, u64> {
+    let mut sums = BTreeMap::new();
+    for row in exposure.by_category() {
+        *sums.entry(row.source).or_default() += (row.direct + row.indirect).to_sat();
+    }
+    sums
+}
+
+fn rows(exposure: &Exposure) -> BTreeMap<(SourceIndex, ExposedTo), u64> {
+    exposure.rows().iter().map(|row| ((row.source, row.to.clone()), row.amount.to_sat())).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(80))]
+
+    #[test]
+    fn rows_sum_to_the_sources(case in case(false), picks in prop::collection::vec(0..12_u8, 1..20), only in any::<bool>()) {
+        let chain = case.chain();
+        let (view, tags) = (chain.view(), tags(&chain, &picks));
+        let seeds = case.seeds(view);
+        let categories = if only { vec!["gambling".to_owned()] } else { Vec::new() };
+        let limits = stop::tagged(&tags).only(&categories).or(StopRow::all(&case.stops));
+        for trace in spec::run(view, &seeds, &Rule::ALL, &limits, &case.options) {
+            let exposure = trace.exposure(&tags);
+            prop_assert!(exposure.adds_up() || !trace.policy().conserving, "{}", exposure);
+            prop_assert!(only || exposure.passed().is_empty());
+            // What is called limited here is what the balance calls truncated, less what had reached a service.
+            let limited: u64 = exposure.rows().iter()
+                .filter(|row| matches!(row.to, ExposedTo::Elsewhere { limit: true, .. })).map(|row| row.amount.to_sat()).sum();
+            let truncated: u64 = trace.balances().iter().map(|balance| balance.truncated.to_sat()).sum();
+            prop_assert!(limited <= truncated);
+            prop_assert_eq!(serde_json::to_value(&exposure).unwrap()["rows"].as_array().unwrap().len(), exposure.rows().len());
+        }
+        let origins = trace::backward(view, &seeds, &Fifo, &limits, &case.options);
+        prop_assert!(origins.exposure(&tags).adds_up(), "{}", origins.exposure(&tags));
+    }
+
+    #[test]
+    fn a_tag_more_moves_amounts_and_loses_none(case in case(false), picks in prop::collection::vec(0..12_u8, 1..20), also in 0..100_usize) {
+        let chain = case.chain();
+        let view = chain.view();
+        let (fewer, mut more) = (tags(&chain, &picks), tags(&chain, &picks));
+        let outputs: Vec<_> = view.txs().flat_map(|tx| tx.outputs()).filter(|output| output.script().is_some()).collect();
+        more.insert(outputs[also % outputs.len()].script().unwrap().to_owned(), Tag::new("new", "new", "this test"));
+        let seeds = case.seeds(view);
+        // One trace, read with both: no row of those that reached a service gets less, no other row gets more.
+        for trace in spec::run(view, &seeds, &[Rule::Haircut, Rule::Fifo, Rule::Tiho], &stop::tagged(&fewer), &case.options) {
+            let (before, after) = (rows(&trace.exposure(&fewer)), rows(&trace.exposure(&more)));
+            prop_assert_eq!(before.values().sum::<u64>(), after.values().sum::<u64>());
+            for (key, amount) in &before {
+                let now = after.get(key).copied().unwrap_or(0);
+                match key.1 {
+                    ExposedTo::Service { .. } => prop_assert!(now >= *amount, "{:?}", key),
+                    _ => prop_assert!(now <= *amount, "{:?}", key),
+                }
+            }
+        }
+        // Two traces that stop at their tags, under rules that do not look at what is tainted: at least as much reaches a tag.
+        for rule in [Rule::Fifo, Rule::Lifo] {
+            let run = |tags| spec::run(view, &seeds, &[rule], &stop::tagged(tags), &case.options)[0].exposure(tags);
+            let (before, after) = (run(&fewer), run(&more));
+            prop_assert!(after.adds_up());
+            let now = reached(&after);
+            for (source, amount) in reached(&before) {
+                prop_assert!(now.get(&source).copied().unwrap_or(0) >= amount, "{}{}", before, after);
+            }
+        }
+    }
+}
+
+#[test]
+fn hops_categories_and_the_rest_stand_in_rows_of_their_own() {
+    let rows: Vec<crate::mini::Row> =
+        ["a @7: loot:0=100 -> 40/exchange 50 5/return", "b @8: a:1 -> 20/dice 30", "c @9: b:1 -> 30"]
+            .iter()
+            .map(|row| row.parse().unwrap())
+            .collect();
+    let chain = Mini::of(rows).chain();
+    let mut tags = Tags::default();
+    tags.insert(crate::mini::script("exchange"), Tag::new("E", "exchange", "a list"));
+    tags.insert(crate::mini::script("exchange"), Tag::new("F", "exchange", "another list"));
+    tags.insert(crate::mini::script("dice"), Tag::new("D", "", "a list").abuse("scam"));
+    let seed = crate::mini::seed(chain.view(), "loot:0=theft");
+    let stop = stop::tagged(&tags).or(stop::hops(2));
+    let trace = trace::forward(chain.view(), &[seed], &Fifo, &stop, &Options::default());
+    let exposure = trace.exposure(&tags);
+    assert!(exposure.adds_up());
+    let service =
+        |category: &str, label: &str, hops| ExposedTo::Service { category: category.into(), label: label.into(), hops };
+    let elsewhere = |why, limit| ExposedTo::Elsewhere { why, detail: String::new(), limit };
+    let expected = [
+        (service("exchange", "E", HopBucket::Direct), 40, 2, true),
+        (service("scam", "D", HopBucket::Near), 20, 1, false),
+        (elsewhere("burned", false), 5, 0, false),
+        (elsewhere("fees", false), 5, 0, false),
+        (elsewhere("hops", true), 30, 0, false),
+    ];
+    let found: Vec<_> =
+        exposure.rows().iter().map(|row| (row.to.clone(), row.amount.to_sat(), row.tags, row.conflict)).collect();
+    assert_eq!(found, expected);
+    let text = exposure.to_string();
+    assert!(text.contains("40 sat   40.00 %  exchange, E, 1 hop, direct (2 tags, CONFLICT)"), "{text}");
+    assert!(text.contains("30 sat   30.00 %  no tagged service: hops, cut by a limit"), "{text}");
+    assert!(text.contains("or hops 2; fees booked"), "{text}");
+
+    // Where the run does not stop at tags, what went past is told and not summed.
+    let trace = trace::forward(
+        chain.view(),
+        &[crate::mini::seed(chain.view(), "loot:0=theft")],
+        &Fifo,
+        &stop::never(),
+        &Options::default(),
+    );
+    let mut on_the_way = Tags::default();
+    let middle = trace.view().output_at(crate::mini::outpoint("a:1")).unwrap();
+    on_the_way.insert(middle.script().unwrap().to_owned(), Tag::new("M", "mixing_service", "a list"));
+    let exposure = trace.exposure(&on_the_way);
+    assert!(exposure.adds_up() && exposure.by_category().is_empty());
+    assert_eq!((exposure.passed().len(), exposure.passed()[0].amount.to_sat()), (1, 50));
+}
