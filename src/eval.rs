@@ -7,6 +7,7 @@
 //! | clusters of addresses | [`cluster`] | pairwise and B-cubed precision, recall and F1, adjusted Rand index, collapse |
 //! | change rules | [`ChangeScore`], [`ChangeStudy`] | true and false positive rate, coverage, Brier score |
 //! | detectors | [`Detection`] | precision, recall and F1 of each class |
+//! | deposit addresses | [`deposits`] | precision and recall, by how they are used, and decoys |
 //! | traces | [`route`] | precision and recall by value on the true route, exits found, transactions opened |
 //! | traces from where nothing was stolen | [`Decoys`], [`landing`] | what a trace "finds" when there is nothing to find |
 //!
@@ -22,6 +23,7 @@ mod change;
 mod change_study;
 mod cluster;
 mod decoy;
+mod deposit;
 mod detect;
 mod ratio;
 mod route;
@@ -34,6 +36,7 @@ pub use change::{ChangeCase, ChangeScore, Pick, true_change};
 pub use change_study::{ChangeRow, ChangeStudy};
 pub use cluster::{Ari, Clustering, OwnerPart, cluster};
 pub use decoy::{Decoys, Landing, landing};
+pub use deposit::{DepositScore, DepositUse, deposits, one_tag_each};
 pub use detect::{ClassScore, Detection, Label};
 pub use ratio::Ratio;
 pub use route::{Agreement, RouteScore, agreement, route};

@@ -9,7 +9,8 @@ use bitcoin::hashes::{Hash, sha256};
 use bitcoin::{Script, ScriptBuf};
 use serde::{Deserialize, Serialize};
 
-use crate::chain::Output;
+use crate::chain::{Output, View};
+use crate::id::AddressIndex;
 
 /// A label for an address, and where it comes from.
 ///
@@ -99,6 +100,18 @@ impl Tags {
             self.by_script.iter().flat_map(|(script, tags)| tags.iter().map(|tag| line(script, tag))).collect();
         lines.sort_unstable();
         sha256::Hash::hash(lines.concat().as_bytes())
+    }
+
+    /// The tagged addresses that a view shows, in chain order, each with its tags.
+    pub(crate) fn addresses(&self, view: View<'_>) -> Vec<(AddressIndex, &[Tag])> {
+        let seen = view.addresses_seen();
+        let found = |(script, tags): (&ScriptBuf, _)| {
+            let tags: &Vec<Tag> = tags;
+            Some((view.address_index(script).filter(|address| address.at() < seen)?, tags.as_slice()))
+        };
+        let mut found: Vec<_> = self.by_script.iter().filter_map(found).collect();
+        found.sort_unstable_by_key(|(address, _)| *address);
+        found
     }
 
     fn of_script(&self, script: &Script) -> &[Tag] {

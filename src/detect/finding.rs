@@ -40,11 +40,13 @@ pub enum Kind {
     Dust,
     /// Several payments a little below a round amount.
     Structuring,
+    /// Of an address, not a transaction: whose every coin goes to one service. See [`service::deposit`](crate::service::deposit).
+    Deposit,
 }
 
 impl Kind {
     /// Every one, in the order of their declaration.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Coinjoin,
         Self::Premix,
         Self::Swap,
@@ -55,6 +57,7 @@ impl Kind {
         Self::Dormant,
         Self::Dust,
         Self::Structuring,
+        Self::Deposit,
     ];
 
     /// Returns the name, in snake case.
@@ -70,6 +73,7 @@ impl Kind {
             Self::Dormant => "dormant",
             Self::Dust => "dust",
             Self::Structuring => "structuring",
+            Self::Deposit => "deposit",
         }
     }
 }
