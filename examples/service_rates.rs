@@ -46,7 +46,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         add(&mut without, &bare);
     }
     println!();
-    println!("Deposit addresses from one tag for each exchange; in simulation; not a known error rate on the real chain.\n");
+    println!(
+        "Deposit addresses from one tag for each exchange; in simulation; not a known error rate on the real chain.\n"
+    );
     let uses = DepositUse::ALL.map(DepositUse::as_str).join(" | ");
     println!("| what the tag covers | at least so sure | precision | recall | {uses} | decoys named |");
     println!("|---|---|---|---|---|---|---|---|---|");

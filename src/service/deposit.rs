@@ -60,6 +60,7 @@
 //! that the confidence stays low. A shop that sweeps the addresses of its invoices every day to its one deposit address at an exchange looks like an exchange that
 //! collects in two steps, and its addresses are taken for the exchange's.
 
+mod change;
 mod grade;
 mod judge;
 mod learn;
@@ -89,7 +90,7 @@ const ALIKE_MIN: u32 = 10;
 ///
 /// ```
 /// let terms = fundtrace::service::deposit::Terms::default();
-/// assert_eq!((terms.depositors_min, terms.share_min_ppm, terms.delay_max), (10, 900_000, 432));
+/// assert_eq!((terms.depositors_min, terms.share_min_ppm, terms.delay_max), (10, 1_000_000, 432));
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
@@ -106,7 +107,7 @@ pub struct Terms {
 
 impl Default for Terms {
     fn default() -> Self {
-        Self { depositors_min: 10, share_min_ppm: 900_000, delay_max: 432, mix: Confidence::from_percent(60) }
+        Self { depositors_min: 10, share_min_ppm: 1_000_000, delay_max: 432, mix: Confidence::from_percent(60) }
     }
 }
 
@@ -314,7 +315,8 @@ impl Deposits {
     pub fn evidence(&self, view: View<'_>, deposit: &Deposit) -> (Vec<TxIndex>, Vec<AddressIndex>) {
         let spenders = view.outputs_of(deposit.address);
         let spenders = spenders.iter().filter_map(|output| view.output(output).spender());
-        let to_service = |address: Option<AddressIndex>| address.and_then(|a| self.index_of(a)) == Some(deposit.service);
+        let to_service =
+            |address: Option<AddressIndex>| address.and_then(|a| self.index_of(a)) == Some(deposit.service);
         let mut sweeps: Vec<TxIndex> = spenders
             .filter(|tx| tx.outputs().any(|output| to_service(output.address_index())))
             .map(|tx| tx.index())
@@ -347,7 +349,9 @@ impl Deposits {
             .feature("dealt", deposit.dealt)
             .feature("learned", deposit.learned)
             .feature("collected", deposit.collected);
-        for (name, value) in [("swept_sat", deposit.swept), ("open_sat", deposit.open), ("waiting_sat", deposit.waiting)] {
+        for (name, value) in
+            [("swept_sat", deposit.swept), ("open_sat", deposit.open), ("waiting_sat", deposit.waiting)]
+        {
             finding = finding.feature(name, Feature::Value(value));
         }
         match deposit.delay {

@@ -35,6 +35,8 @@ pub enum How {
     Learned,
     /// It collects the coins of deposit addresses and hands them to the service.
     Collecting,
+    /// It lies between two of the service's places along change.
+    Change,
 }
 
 impl How {
@@ -44,6 +46,7 @@ impl How {
             Self::Tagged => "tagged",
             Self::Learned => "learned",
             Self::Collecting => "collecting",
+            Self::Change => "change",
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::service::hot_wallet::How;
 struct Fact {
     /// Different addresses that it spends from.
     payers: u32,
-    /// Some input is neither the service's nor of an address that hands on.
+    /// More than half of the addresses that it spends from are neither the service's nor such as hand on to it, or an input has none.
     strangers: bool,
     /// What part of it goes to the service, in parts of a million.
     share_ppm: u32,
@@ -30,6 +30,10 @@ struct Judge<'s, 'c> {
     moves: &'s Moves,
     depositor: &'s [u32],
     terms: &'s Terms,
+    /// By address: some spend goes to the service.
+    anchored: Vec<bool>,
+    /// By form: it goes nowhere known, but half of the addresses that it spends from, and two at least, are anchored in one service, which so has all their keys.
+    own: Vec<bool>,
     /// By address: every spend goes to the service, as far as can be told.
     one_way: Vec<bool>,
     /// By form.
@@ -39,13 +43,7 @@ struct Judge<'s, 'c> {
 }
 
 /// Judges every address that hands coins to a service; those that pass, in chain order.
-pub(super) fn judge(
-    view: View<'_>,
-    places: &Places,
-    moves: &Moves,
-    learned: &Learned,
-    terms: &Terms,
-) -> Vec<Deposit> {
+pub(super) fn judge(view: View<'_>, places: &Places, moves: &Moves, learned: &Learned, terms: &Terms) -> Vec<Deposit> {
     let depositor = &learned.depositor;
     let candidates: Vec<AddressIndex> = (0..depositor.len())
         .map(AddressIndex::of)
@@ -57,6 +55,8 @@ pub(super) fn judge(
         moves,
         depositor,
         terms,
+        anchored: vec![false; depositor.len()],
+        own: Vec::new(),
         one_way: vec![false; depositor.len()],
         facts: Vec::new(),
         how: vec![None; places.service.len()],
@@ -66,10 +66,15 @@ pub(super) fn judge(
     }
     for address in &candidates {
         let service = depositor[address.at()];
-        let goes = |at: u32| judge.is_to(at, service) || moves.form(at).open;
-        judge.one_way[address.at()] = moves.from(address.to_u32()).all(goes);
+        judge.anchored[address.at()] = moves.from(address.to_u32()).any(|at| judge.is_to(at, service));
     }
     let forms: Vec<u32> = (0..id::small(moves.forms.len())).collect();
+    judge.own = par::map(&forms, |at| judge.is_own(*at));
+    for address in &candidates {
+        let service = depositor[address.at()];
+        let goes = |at: u32| judge.is_to(at, service) || moves.form(at).open || judge.own[id::at(at)];
+        judge.one_way[address.at()] = moves.from(address.to_u32()).all(goes);
+    }
     judge.facts = par::map(&forms, |at| judge.fact(*at));
     let mut found: Vec<Deposit> = par::map(&candidates, |address| judge.one(*address)).into_iter().flatten().collect();
     let mut single = vec![0_u32; places.services.len()];
@@ -101,6 +106,21 @@ impl Judge<'_, '_> {
         self.places.service[id::at(self.moves.form(form).to)] == service
     }
 
+    fn is_own(&self, at: u32) -> bool {
+        let form = self.moves.form(at);
+        let anchored = |address: &AddressIndex| self.anchored[address.at()];
+        let tx = self.view.tx(form.tx);
+        // Most are told by their first input.
+        let first = tx.inputs().next().and_then(|input| input.address_index());
+        if self.places.service[id::at(form.to)] != NONE || !first.as_ref().is_some_and(anchored) {
+            return false;
+        }
+        let (from, whole) = payers(tx);
+        let service = first.map_or(NONE, |first| self.depositor[first.at()]);
+        let fits = from.iter().filter(|from| anchored(from) && self.depositor[from.at()] == service).count();
+        whole && fits > 1 && fits * 2 >= from.len()
+    }
+
     fn fact(&self, at: u32) -> Fact {
         let form = self.moves.form(at);
         let service = self.places.service[id::at(form.to)];
@@ -109,9 +129,9 @@ impl Judge<'_, '_> {
         }
         let tx = self.view.tx(form.tx);
         let (from, whole) = payers(tx);
-        let fits = |address: &AddressIndex| {
+        let fits = |address: &&AddressIndex| {
             let hands_on = self.one_way[address.at()] && self.depositor[address.at()] == service;
-            hands_on || self.places.service_of(*address) == service
+            hands_on || self.places.service_of(**address) == service
         };
         let (mut to, mut total, mut paid, mut all) = (0_u128, 0_u128, Vec::new(), true);
         for output in tx.outputs() {
@@ -130,7 +150,7 @@ impl Judge<'_, '_> {
         let share = u32::try_from(to * 1_000_000 / total.max(1)).unwrap_or(1_000_000);
         Fact {
             payers: id::small(from.len()),
-            strangers: !whole || !from.iter().all(fits),
+            strangers: !whole || from.iter().filter(fits).count() * 2 < from.len(),
             share_ppm: share,
             dealt: all && paid.len() > 1,
         }
@@ -230,7 +250,7 @@ pub(super) fn unlearn(
         }
         from.sort_unstable();
         from.dedup();
-        if from.len() >= id::at(terms.depositors_min) {
+        if how == How::Change || from.len() >= id::at(terms.depositors_min) {
             kept.push((place, how));
         } else {
             places.service[id::at(place)] = NONE;

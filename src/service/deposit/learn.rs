@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::Terms;
+use super::change::Walk;
 use super::moves::{Moves, NONE, Places, payers};
 use crate::chain::View;
 use crate::cluster::Clusters;
@@ -63,7 +64,8 @@ pub(super) fn learn(
             search.learned.whole = false;
             break;
         }
-        if !search.collecting(clusters) {
+        let collecting = search.collecting(clusters);
+        if !search.along_change(clusters) && !collecting {
             break;
         }
     }
@@ -142,8 +144,35 @@ impl Search<'_, '_> {
         found
     }
 
+    /// Follows the change of what is known; true when places were found.
+    fn along_change(&mut self, clusters: Option<&Clusters>) -> bool {
+        let mut found = Vec::new();
+        {
+            let (view, places, moves) = (self.view, &*self.places, self.moves);
+            let walk = Walk { view, places, moves, clusters, barred: &self.barred, terms: self.terms };
+            let mut known: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+            let homes = places.services.iter().map(|(_, home)| *home).filter(|home| *home != NONE);
+            for place in homes.chain(self.learned.places.iter().map(|(place, _)| *place)) {
+                known.entry(places.service[id::at(place)]).or_default().push(place);
+            }
+            for (service, from) in known {
+                let (between, whole) = walk.between(&from, service);
+                self.learned.whole &= whole;
+                found.extend(between.into_iter().map(|place| (place, service)));
+            }
+        }
+        // What two services lead to is neither's.
+        found.sort_unstable();
+        let twice: Vec<u32> = found.windows(2).filter(|pair| pair[0].0 == pair[1].0).map(|pair| pair[0].0).collect();
+        found.retain(|(place, _)| !twice.contains(place));
+        for (place, service) in &found {
+            self.accept(*place, *service, How::Change);
+        }
+        !found.is_empty()
+    }
+
     fn collects(&self, place: u32, service: u32, clusters: Option<&Clusters>) -> bool {
-        let (mut from, mut collections, mut collected) = (BTreeSet::new(), 0, 0_u128);
+        let (mut from, mut collections, mut collected) = (BTreeSet::new(), 0_usize, 0_u128);
         for form in self.moves.into(place) {
             let tx = self.view.tx(self.moves.form(form).tx);
             let one_way: Vec<AddressIndex> = payers(tx).0.into_iter().filter(|a| self.moves.is_one_way(*a)).collect();
@@ -162,16 +191,18 @@ impl Search<'_, '_> {
             Some(clusters) if id::at(place) < clustered => clusters.members(id::ClusterIndex::from_u32(place)),
             _ => &alone[..],
         };
-        let mut received = 0_u128;
+        let (mut received, mut receipts) = (0_u128, 0_usize);
         for address in members {
             let to_service = |form: u32| self.places.service[id::at(self.moves.form(form).to)] == service;
             if !self.moves.is_one_way(*address) || !self.moves.from(address.to_u32()).all(to_service) {
                 return false;
             }
             let outputs = self.view.outputs_of(*address);
+            receipts += outputs.len();
             let values = outputs.iter().filter_map(|output| self.view.output(output).value());
             received += values.map(|value| u128::from(value.to_sat())).sum::<u128>();
         }
-        collected * 1_000_000 >= received * COLLECTED_MIN_PPM
+        let mostly = |part: u128, whole: u128| part * 1_000_000 >= whole * COLLECTED_MIN_PPM;
+        mostly(collected, received) && mostly(id::number(collections).into(), id::number(receipts).into())
     }
 }

@@ -137,9 +137,8 @@ pub(super) fn forms(view: View<'_>, places: &Places, share_min_ppm: u32) -> Vec<
 /// The place to which so large a share goes. A vote by weight finds the only one that can be; a second pass weighs it.
 fn destination(tx: Tx<'_>, places: &Places, share_min_ppm: u32) -> Option<u32> {
     let paid = || {
-        tx.outputs().map(|output| {
-            (places.place_of(output.address_index()), output.value().map_or(0, |value| value.to_sat()))
-        })
+        tx.outputs()
+            .map(|output| (places.place_of(output.address_index()), output.value().map_or(0, |value| value.to_sat())))
     };
     let (mut first, mut lead, mut total) = (NONE, 0_u64, 0_u64);
     for (place, sat) in paid() {
