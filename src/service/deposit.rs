@@ -3,8 +3,8 @@
 //! [`find`] returns [`Deposits`]. An exchange gives each customer an address and sweeps what arrives there into its hot wallet. So an address is a deposit
 //! address of service S when
 //!
-//! 1. every transaction that spends from it gives S at least 90 % of what it pays,
-//! 2. those transactions spend from nothing else than such addresses and S itself,
+//! 1. every transaction that spends from it gives S all that it pays (the design's 90 % let a hot wallet's own payments with large change pass as sweeps), or goes nowhere known but spends mostly from addresses that S sweeps,
+//! 2. those transactions spend at least half from such addresses and S itself (stricter, one unlearned wallet sinks all siblings),
 //! 3. the median time from receipt to sweep is below three days, and there are two sweeps, or a sweep with a sibling (another such address in the same
 //!    transaction), or ten more addresses that are swept alone like it, or a sweep that is dealt out over several addresses of S, as no outside payer would,
 //! 4. S never pays it, and no CoinJoin does.

@@ -1,6 +1,6 @@
 //! How sure a deposit is: bits for and against, added up.
 //!
-//! `b` bits are odds of `2^b` to one. The weights are ours: grades, no measured frequencies; `eval::Deposited` measures what comes of them.
+//! `b` bits are odds of `2^b` to one. The weights are ours: grades, no measured frequencies; `eval::deposits` measures what comes of them.
 
 use super::Deposit;
 use crate::detect::Confidence;
