@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use fundtrace::bitcoin::Network;
 use fundtrace::chain::Writer;
-use fundtrace::cluster::{self, Clusters, Proofs, same_key, spending};
+use fundtrace::cluster::{self, Clusters, Guard, Proofs, same_key, spending};
 use fundtrace::simulate::{World, WorldSpec};
 use fundtrace::{Chain, View};
 use memmap2::Mmap;
@@ -55,11 +55,17 @@ fn report(view: View<'_>) -> Result<(), Box<dyn Error>> {
             let largest = clusters.largest(1)[0];
             line("spending, frozen", time, &format!("{} clusters, largest {}", clusters.len(), clusters.size(largest)));
             assert_eq!(first.get_or_insert_with(|| clusters.clone()), &clusters, "the same on any number of threads");
+            let guard = Guard::default();
+            let (time, guarded) = median(|| cluster::by_spending(view, |tx| guard.skips(tx)));
+            line("spending under the guard, frozen", time, &format!("{} clusters", guarded.len()));
             let (time, evidence) = median(|| spending::evidence(view, "", |_| false));
             line("its evidence alone", time, &format!("{} inferences", evidence.inferences().len()));
             let (time, proofs) = median(|| Proofs::of(spending::evidence(view, "", |_| false)));
             line("spending with proofs", time, "");
             assert_eq!(proofs.clusters(), &clusters);
+            let (time, kept) = median(|| Proofs::of(spending::evidence(view, "", |tx| guard.skips(tx))));
+            line("spending with proofs under the guard", time, "");
+            assert_eq!(kept.clusters(), &guarded);
             let members = clusters.members(largest);
             let (from, to) = (members[0], members[members.len() - 1]);
             let (time, derivation) = median(|| proofs.explain(from, to));

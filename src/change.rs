@@ -98,6 +98,7 @@ mod two_hops;
 mod type_unanimous;
 mod uih1;
 mod uih2;
+mod voters;
 mod votes;
 
 pub use address_reuse::AddressReuse;
@@ -132,6 +133,8 @@ pub use two_hops::TwoHops;
 pub use type_unanimous::TypeUnanimous;
 pub use uih1::Uih1;
 pub use uih2::Uih2;
+pub(crate) use voters::VOTERS;
+pub use voters::{voters, voters_in_hindsight};
 pub use votes::{Ballot, Votes};
 
 #[cfg(doc)]

@@ -44,11 +44,12 @@ use std::collections::BTreeSet;
 use bitcoin::hashes::Hash;
 use bitcoin::{Amount, OutPoint, ScriptBuf, TxOut, Txid, WPubkeyHash};
 
-pub use finding::{Confidence, Feature, Finding, Kind, Verdict};
+pub use finding::{Confidence, Feature, Features, Finding, Kind, Verdict};
 
 use crate::chain::{Chain, ChainBuilder, NewInput, NewTx, Tx, View};
 use crate::error::Error;
 use crate::id::{self, TxIndex};
+use shape::Lazy;
 
 /// What to look for, and under which terms.
 ///
@@ -100,21 +101,25 @@ pub fn all(tx: Tx<'_>, options: &Options) -> Vec<Finding> {
     if tx.is_coinbase() {
         return Vec::new();
     }
-    options.kinds.iter().filter_map(|kind| one(tx, *kind, options)).collect()
+    let shape = Lazy::of(tx);
+    options.kinds.iter().filter_map(|kind| one(&shape, *kind, options)).collect()
 }
 
-fn one(tx: Tx<'_>, kind: Kind, options: &Options) -> Option<Finding> {
+fn one(shape: &Lazy<'_>, kind: Kind, options: &Options) -> Option<Finding> {
+    let tx = shape.tx;
     match kind {
-        Kind::Coinjoin => options.coinjoin.classify(tx),
+        Kind::Coinjoin => options.coinjoin.classify_shape(shape, Confidence::default()),
         Kind::Premix => coinjoin::premix::find(tx),
         Kind::Swap => memo::find(tx),
         Kind::Payjoin => payjoin::find(tx),
-        Kind::Batch => batch::find(tx),
+        Kind::Batch => batch::of(shape),
         Kind::Consolidation => consolidation::find(tx),
         Kind::FanOut => fan_out::find(tx),
         Kind::Dormant => dormant::find(tx, options.dormant),
         Kind::Dust => dust::find(tx),
         Kind::Structuring => structuring::find(tx),
+        // Of several transactions; `service` finds them.
+        Kind::Peel | Kind::CustodialMixer => None,
         // Of addresses, which takes many transactions and tags: `service::deposit`.
         Kind::Deposit => None,
     }
@@ -144,19 +149,22 @@ fn one(tx: Tx<'_>, kind: Kind, options: &Options) -> Option<Finding> {
 pub fn scan(view: View<'_>, options: &Options) -> Vec<(TxIndex, Finding)> {
     let gate = gate::Gate::of(view, options);
     let mut found = view.gather(|tx, found| {
-        gate.ask(tx.index(), |kind| found.extend(one(tx, kind, options).map(|finding| (tx.index(), finding))));
+        let shape = Lazy::of(tx);
+        gate.ask(tx.index(), |kind| found.extend(one(&shape, kind, options).map(|finding| (tx.index(), finding))));
     });
     let whirlpool = |(index, finding): &'_ (TxIndex, Finding)| (finding.protocol == "whirlpool").then_some(*index);
-    let joined = found.iter().filter(|(_, finding)| finding.features.contains_key("inbound"));
+    let joined = found.iter().filter(|(_, of)| of.kind == Kind::Swap && of.features.contains_key("inbound"));
     let mut second: Vec<(TxIndex, Finding)> =
         joined.filter_map(|(index, _)| Some((*index, memo::join(view.tx(*index), view)?))).collect();
     if found.iter().any(|finding| whirlpool(finding).is_some()) {
         let mixes = found.iter().filter_map(|pair| Some((whirlpool(pair)?, &pair.1)));
         second.extend(coinjoin::lineage::judge(view, mixes, &options.anchors));
     }
-    found.extend(second);
-    // Stable, so what was said first stands first.
-    found.sort_by_key(|(index, finding)| (*index, finding.kind));
+    if !second.is_empty() {
+        found.extend(second);
+        // Stable, so what was said first stands first.
+        found.sort_by_key(|(index, finding)| (*index, finding.kind));
+    }
     found
 }
 

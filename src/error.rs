@@ -7,6 +7,7 @@ pub(crate) mod chain;
 pub(crate) mod source;
 pub(crate) mod spec;
 pub(crate) mod store;
+pub(crate) mod tag;
 pub(crate) mod truth;
 
 use std::error::Error as StdError;
@@ -17,6 +18,7 @@ pub(crate) use chain::ChainError;
 pub(crate) use source::{At, SourceError};
 pub(crate) use spec::SpecError;
 pub(crate) use store::StoreError;
+pub(crate) use tag::TagError;
 pub(crate) use truth::TruthError;
 
 /// Why something could not be read, parsed, frozen, found or written.
@@ -50,6 +52,8 @@ pub(crate) enum Kind {
     Blk(BlkError),
     #[error(transparent)]
     Truth(TruthError),
+    #[error(transparent)]
+    Tag(TagError),
 }
 
 impl Error {
@@ -124,6 +128,11 @@ impl Error {
     pub fn is_truth(&self) -> bool {
         matches!(*self.kind, Kind::Truth(_))
     }
+
+    /// True when a file of tags is none, or says something that no tag can: a level of confidence that there is not, a date that is none.
+    pub fn is_tag(&self) -> bool {
+        matches!(*self.kind, Kind::Tag(_))
+    }
 }
 
 impl fmt::Display for Error {
@@ -152,6 +161,7 @@ impl StdError for Error {
             Kind::Store(error) => error.source(),
             Kind::Blk(error) => error.source(),
             Kind::Truth(error) => error.source(),
+            Kind::Tag(error) => error.source(),
         }
     }
 }
@@ -166,4 +176,4 @@ macro_rules! from_kind {
     )*};
 }
 
-from_kind!(std::io::Error => Io, SourceError => Source, ChainError => Chain, SpecError => Spec, StoreError => Store, BlkError => Blk, TruthError => Truth);
+from_kind!(std::io::Error => Io, SourceError => Source, ChainError => Chain, SpecError => Spec, StoreError => Store, BlkError => Blk, TruthError => Truth, TagError => Tag);

@@ -4,7 +4,7 @@
 //!
 //! | of | function | measures |
 //! |---|---|---|
-//! | clusters of addresses | [`cluster`] | pairwise and B-cubed precision, recall and F1, adjusted Rand index, collapse |
+//! | clusters of addresses | [`cluster`], [`ClusterStudy`] | pairwise and B-cubed precision, recall and F1, adjusted Rand index, collapse |
 //! | change rules | [`ChangeScore`], [`ChangeStudy`] | true and false positive rate, coverage, Brier score |
 //! | detectors | [`Detection`] | precision, recall and F1 of each class |
 //! | deposit addresses | [`deposits`] | precision and recall, by how they are used, and decoys |
@@ -22,9 +22,11 @@ mod bootstrap;
 mod change;
 mod change_study;
 mod cluster;
+mod cluster_study;
 mod decoy;
 mod deposit;
 mod detect;
+mod pattern;
 mod ratio;
 mod route;
 mod scorecard;
@@ -35,9 +37,11 @@ pub use bootstrap::{Bootstrap, Interval};
 pub use change::{ChangeCase, ChangeScore, Pick, true_change};
 pub use change_study::{ChangeRow, ChangeStudy};
 pub use cluster::{Ari, Clustering, OwnerPart, cluster};
+pub use cluster_study::{ClusterRow, ClusterStudy};
 pub use decoy::{Decoys, Landing, landing};
 pub use deposit::{DepositScore, DepositUse, deposits, one_tag_each};
 pub use detect::{ClassScore, Detection, Label};
+pub use pattern::{PayoutScore, PeelScore, payouts, peel_chains};
 pub use ratio::Ratio;
 pub use route::{Agreement, RouteScore, agreement, route};
 pub use scorecard::{Score, Scorecard};

@@ -16,7 +16,7 @@
 //! | [`change`] | which outputs go back to the payer: rules, votes, fingerprints |
 //! | [`cluster`] | which addresses appear to have one owner, and what every merge rests on |
 //! | [`service`] | deposit addresses, hot wallets, custodial mixers, peel chains: what needs several transactions, owners or tags |
-//! | [`tag`] | who is said to stand behind an address |
+//! | [`tag`] | who is said to stand behind an address, and files of such tags |
 //! | [`trace`] | following taint, stops, balance sheets, evidence |
 //! | [`spec`] | rules, seeds and cases by name |
 //! | [`report`] | traces written for people and programs |
@@ -28,10 +28,12 @@
 //!
 //! None is on by default, and each only adds.
 //!
-//! - `csv`: `report::csv`. Brings the crate `csv`.
+//! - `csv`: `report::csv`, and files of tags as CSV. Brings the crate `csv`.
 //! - `graphml`: `report::graphml`. Brings `quick-xml`.
 //! - `table`: `report::table`. Brings `comfy-table`.
+//! - `tagpack`: `tag::read` reads GraphSense's TagPacks. Brings `serde-saphyr`.
 //! - `toml`: `spec::Case::from_toml`. Brings `toml`.
+//! - `parquet`: members of clusters as Parquet, from the command. Brings `parquet`, without Arrow.
 //! - `simulate`: the module `simulate`. Brings `k256`.
 //! - `cli`: the command `fundtrace`, and every feature that a subcommand needs. Brings `clap`.
 

@@ -3,5 +3,8 @@
 //! Every answer is an inference: it carries its rule with the version, the transactions it rests on and a confidence, which is a grade
 //! that the rule's author gave and no measured probability.
 
+pub mod chips;
+pub mod custodial_mixer;
 pub mod deposit;
 pub mod hot_wallet;
+pub mod peel;

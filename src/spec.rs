@@ -14,7 +14,7 @@ use crate::chain::View;
 use crate::error::{Error, SpecError};
 use crate::par;
 use crate::taint::{Fifo, Haircut, Juniority, Lifo, Poison, Seniority, Tiho};
-use crate::trace::{self, Options, Reach, Seed, Stop, Trace};
+use crate::trace::{self, Options, Owners, Reach, Seed, Stop, Through, Trace};
 
 impl Rule {
     /// Traces forward under this rule; see [`trace::forward`].
@@ -39,6 +39,87 @@ impl Rule {
             Self::Tiho => trace::forward(view, seeds, &Tiho, stop, options),
         }
     }
+
+    /// Traces forward between owners under this rule; see [`trace::forward_between`].
+    ///
+    /// # Panics
+    ///
+    /// As [`trace::forward_between`].
+    pub fn forward_between<'c, S: Stop + ?Sized>(
+        self,
+        view: View<'c>,
+        seeds: &[Seed],
+        stop: &S,
+        options: &Options,
+        owners: &Owners<'_>,
+    ) -> Trace<'c> {
+        match self {
+            Self::Poison => trace::forward_between(view, seeds, &Poison, stop, options, owners),
+            Self::Haircut => trace::forward_between(view, seeds, &Haircut, stop, options, owners),
+            Self::Fifo => trace::forward_between(view, seeds, &Fifo, stop, options, owners),
+            Self::Lifo => trace::forward_between(view, seeds, &Lifo, stop, options, owners),
+            Self::Seniority => trace::forward_between(view, seeds, &Seniority, stop, options, owners),
+            Self::Juniority => trace::forward_between(view, seeds, &Juniority, stop, options, owners),
+            Self::Tiho => trace::forward_between(view, seeds, &Tiho, stop, options, owners),
+        }
+    }
+}
+
+impl Rule {
+    /// Traces forward under this rule with a choice of what happens at mixes; see [`trace::forward_through`].
+    ///
+    /// # Panics
+    ///
+    /// When a seed's index is not from the view's chain.
+    pub fn forward_through<'c, S: Stop + ?Sized>(
+        self,
+        view: View<'c>,
+        seeds: &[Seed],
+        stop: &S,
+        through: &Through,
+        options: &Options,
+    ) -> Trace<'c> {
+        match self {
+            Self::Poison => trace::forward_through(view, seeds, &Poison, stop, through, options),
+            Self::Haircut => trace::forward_through(view, seeds, &Haircut, stop, through, options),
+            Self::Fifo => trace::forward_through(view, seeds, &Fifo, stop, through, options),
+            Self::Lifo => trace::forward_through(view, seeds, &Lifo, stop, through, options),
+            Self::Seniority => trace::forward_through(view, seeds, &Seniority, stop, through, options),
+            Self::Juniority => trace::forward_through(view, seeds, &Juniority, stop, through, options),
+            Self::Tiho => trace::forward_through(view, seeds, &Tiho, stop, through, options),
+        }
+    }
+}
+
+/// As [`run`], with a choice of what happens at mixes.
+///
+/// # Panics
+///
+/// When a seed's index is not from the view's chain.
+///
+/// # Examples
+///
+/// ```
+/// use fundtrace::ChainBuilder;
+/// use fundtrace::detect::{Confidence, coinjoin::Rules};
+/// use fundtrace::spec::{self, Rule};
+/// use fundtrace::trace::{Mixes, Mode, Options, Through, stop};
+/// let chain = ChainBuilder::new().finish()?;
+/// let through = Through::new(Mode::Stop, Mixes::new(Rules::default(), Confidence::from_percent(60)));
+/// let traces = spec::run_through(chain.view(), &[], &Rule::ALL, &stop::never(), &through, &Options::default());
+/// assert_eq!(traces[0].through(), Some(Mode::Stop));
+/// assert_eq!(traces[0].stop(), "never; stop at mixes (from 60 %)");
+/// # Ok::<(), fundtrace::Error>(())
+/// ```
+pub fn run_through<'c, S: Stop + ?Sized>(
+    view: View<'c>,
+    seeds: &[Seed],
+    rules: &[Rule],
+    stop: &S,
+    through: &Through,
+    options: &Options,
+) -> Vec<Trace<'c>> {
+    par::map(rules, |rule| rule.forward_through(view, seeds, stop, through, options))
 }
 
 /// Traces forward under several rules, side by side on the caller's rayon pool; the traces come in the rules' order.
@@ -64,6 +145,34 @@ pub fn run<'c, S: Stop + ?Sized>(
     options: &Options,
 ) -> Vec<Trace<'c>> {
     par::map(rules, |rule| rule.forward(view, seeds, stop, options))
+}
+
+/// As [`run`], between owners: what stays inside one cluster is no move; see [`trace::forward_between`].
+///
+/// # Panics
+///
+/// As [`trace::forward_between`].
+///
+/// # Examples
+///
+/// ```
+/// use fundtrace::{ChainBuilder, cluster, spec::{self, Rule}, trace::{Options, Owners, stop}};
+/// let chain = ChainBuilder::new().finish()?;
+/// let clusters = cluster::by_spending(chain.view(), |_| false);
+/// let owners = Owners::new(&clusters, vec![cluster::Rule::new("spending", 1)]);
+/// let traces = spec::run_between(chain.view(), &[], &Rule::ALL, &stop::never(), &Options::default(), &owners);
+/// assert_eq!(traces[2].entity_rules().unwrap().len(), 1);
+/// # Ok::<(), fundtrace::Error>(())
+/// ```
+pub fn run_between<'c, S: Stop + ?Sized>(
+    view: View<'c>,
+    seeds: &[Seed],
+    rules: &[Rule],
+    stop: &S,
+    options: &Options,
+    owners: &Owners<'_>,
+) -> Vec<Trace<'c>> {
+    par::map(rules, |rule| rule.forward_between(view, seeds, stop, options, owners))
 }
 
 /// One of many runs, with terms of its own.

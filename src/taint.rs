@@ -40,7 +40,7 @@ pub use rule::Rule;
 pub use runs::Runs;
 pub use seniority::Seniority;
 pub use shares::Shares;
-pub(crate) use shares::split;
+pub(crate) use shares::{draw, split};
 pub use tiho::Tiho;
 
 use std::fmt;

@@ -3,10 +3,11 @@
 //! [`forward`] returns a [`Trace`]: every end with its reason and amount, the fees, what was burned and displaced, and the balance
 //! sheet that ties them to the seeds. [`Trace::paths`] explains an end, [`Trace::leads`] ranks them, and [`Trace::missing`] says what to
 //! fetch to get further. [`Trace::routes`] finds the widest, shortest, earliest and least mixed ways to an output, and [`connect`] any
-//! way between two sets of outputs, with no trace and no rule.
+//! way between two sets of outputs, with no trace and no rule. [`forward_through`] is [`forward`] with a choice of what happens at mixes
+//! ([`through`]).
 //!
 //! Hops: a seed has 0; another output has one more than the least of its transaction's tainted inputs that were carried on;
-//! a hop into a coinbase counts one.
+//! a hop into a coinbase counts one. Between owners ([`forward_between`]) an output that the payer paid to itself has no more than that least.
 
 mod backward;
 mod balance;
@@ -14,31 +15,38 @@ mod bounds;
 mod coinbase;
 mod connect;
 mod evidence;
+mod fold;
 mod forward;
 mod graph;
 mod lead;
 mod missing;
+mod owners;
 mod path;
 mod reach;
 mod reason;
 pub mod route;
 mod seed;
 pub mod stop;
+pub mod through;
 mod watch;
 
 pub use backward::{OriginBalance, OriginEnd, OriginReason, Origins, backward};
 pub use balance::Balance;
 pub use bounds::{Bound, BoundLimits, Gap, Most, Place, bounds};
 pub use connect::{ConnectLimit, ConnectLimits, Connection, Link, connect};
-pub use forward::forward;
+pub use fold::{Fold, Folded, FoldedStep};
+pub use forward::{forward, forward_between, forward_through};
 pub use graph::{Carry, Via};
 pub use lead::{Lead, Leads};
 pub use missing::Missing;
+pub(crate) use owners::told;
+pub use owners::{Holding, Inside, Owner, Owners, Transfer};
 pub use path::{Path, PathLimit, PathLimits, PathStep, Paths};
-pub use reach::{Engine, Reach, Reached, Shares, reach, reach_with};
+pub use reach::{Engine, Reach, Reached, Shares, reach, reach_between, reach_with};
 pub use reason::Reason;
 pub use seed::Seed;
 pub use stop::{Stop, Visit};
+pub use through::{Behind, Consolidation, Crossing, How, Linked, Mix, MixSheet, MixStop, Mixes, Mode, Through};
 pub use watch::{Alert, Event, Progress, Watch};
 
 use std::collections::BTreeMap;
@@ -230,7 +238,7 @@ pub struct Seeded {
 pub struct Touch {
     /// The output.
     pub output: OutputIndex,
-    /// Hops from the nearest seed.
+    /// Hops from the nearest seed; between owners, moves.
     pub hops: u32,
     /// How much of it is tainted, over all sources.
     pub amount: Amount,
@@ -339,6 +347,9 @@ pub struct Trace<'c> {
     carries_in: Vec<u32>,
     nodes: Vec<TxIndex>,
     transactions: u64,
+    /// What a trace between owners did not count as moves.
+    between: Option<owners::Between>,
+    passage: through::Passage,
 }
 
 impl<'c> Trace<'c> {

@@ -180,6 +180,11 @@ impl<'c> Input<'c> {
         self.tx.columns().prevout(self.index).map(|output| self.tx.view.output(output))
     }
 
+    /// The index of the output it spends, without a search for the transaction that made it.
+    pub(crate) fn prevout_index(self) -> Option<OutputIndex> {
+        self.tx.columns().prevout(self.index)
+    }
+
     /// Returns the value of the output it spends, if known.
     pub fn value(self) -> Option<Amount> {
         let sat = self.tx.columns().numbers::<8>(Column::InputValue).get(self.index.at());

@@ -342,7 +342,9 @@ impl<'c> View<'c> {
             }
             found
         });
-        found.into_iter().flatten().collect()
+        let mut all = Vec::with_capacity(found.iter().map(Vec::len).sum());
+        found.into_iter().for_each(|mut part| all.append(&mut part));
+        all
     }
 
     /// The index one above the last visible transaction.

@@ -51,6 +51,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::opponents::Opponents;
 use super::{Clusters, Evidence, Rule};
+use crate::chain::View;
 use crate::id::{self, AddressIndex, TxIndex};
 use crate::par::union::Sequential;
 
@@ -407,6 +408,34 @@ impl Built {
             parents[merge.from.at()] = merge.into.to_u32();
         }
         Clusters::of_parents(parents)
+    }
+
+    /// Returns the merges of this confidence or more as evidence, an inference each. Together with the hard evidence they give the clusters that
+    /// [`at`](Self::at) gives, and derivations through either. What such a derivation calls the only link is so among the merges that were made: built
+    /// anew without it, a merge that a constraint forbade might have been made.
+    ///
+    /// # Panics
+    ///
+    /// When the view is of another chain.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fundtrace::{ChainBuilder, cluster::{self, Constraints, spending}};
+    /// let chain = ChainBuilder::new().finish()?;
+    /// let built = cluster::build(&spending::evidence(chain.view(), "", |_| false), &[], &[], &Constraints::default());
+    /// assert_eq!(built.evidence(chain.view(), 0).inferences().len(), 0);
+    /// # Ok::<(), fundtrace::Error>(())
+    /// ```
+    pub fn evidence(&self, view: View<'_>, confidence_ppm: ConfidencePpm) -> Evidence {
+        let made = self.tree.partition_point(|merge| merge.soft.confidence_ppm >= confidence_ppm);
+        let of = |at: usize, rule: &Rule| {
+            let merges = self.tree[..made].iter().filter(move |merge| usize::from(merge.soft.rule) == at);
+            Evidence::of_pairs(view, rule.clone(), merges.map(|merge| (merge.soft.tx, merge.soft.a, merge.soft.b)))
+        };
+        let all = self.rules.iter().enumerate().map(|(at, rule)| of(at, rule)).reduce(Evidence::and);
+        // Without a rule there is no merge.
+        all.unwrap_or_else(|| Evidence::of_pairs(view, Rule::new("none", 1), []))
     }
 
     /// Returns clusters at a confidence that have more than so many millionths of all addresses, or labels of several services, with up to `merges` merges to

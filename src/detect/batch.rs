@@ -6,7 +6,7 @@
 
 use super::{Confidence, Finding, Kind, shape};
 use crate::chain::Tx;
-use crate::detect::shape::Shape;
+use crate::detect::shape::Lazy;
 
 /// The rule's name and version.
 pub const RULE: &str = "batch/1";
@@ -40,18 +40,23 @@ const PAYEES_AN_INPUT: usize = 2;
 /// # Ok::<(), fundtrace::Error>(())
 /// ```
 pub fn find(tx: Tx<'_>) -> Option<Finding> {
+    of(&Lazy::of(tx))
+}
+
+pub(super) fn of(shape: &Lazy<'_>) -> Option<Finding> {
+    let tx = shape.tx;
     let (inputs, outputs) = (tx.inputs().len(), tx.outputs().len());
     if outputs < PAYEES_MIN || inputs * PAYEES_AN_INPUT > outputs || tx.is_coinbase() {
         return None;
     }
-    let shape = Shape::of(tx);
-    let payees = shape.output_scripts;
+    let shape = shape.get();
     let equal = shape.mode().map_or(0, |mode| mode.count);
-    if payees < PAYEES_MIN || equal * 2 > shape.outputs.len() {
+    if equal * 2 > shape.outputs.len() || shape.output_scripts() < PAYEES_MIN {
         return None;
     }
+    let payees = shape.output_scripts();
     // One script among the inputs is one payer; several may be several.
-    let percent = if shape.input_scripts == Some(1) { 80 } else { 60 };
+    let percent = if shape.input_scripts() == Some(1) { 80 } else { 60 };
     let distinct = shape::ppm(payees, shape.outputs.len());
     Some(
         Finding::new(Kind::Batch, "batch", RULE, Confidence::from_percent(percent))

@@ -6,8 +6,9 @@
 //! known its time decides, and where neither is, every row is in force.
 //!
 //! [`is_mix`] is what a clustering asks before it takes two inputs for one owner's. [`premix`] finds what prepares coins for a mix, and
-//! is no CoinJoin. [`lineage`] judges Whirlpool's mixes by their ancestry.
+//! is no CoinJoin; [`premix::kept`] and [`change`] say which outputs stay linked to their payer. [`lineage`] judges Whirlpool's mixes by their ancestry.
 
+pub mod change;
 pub mod equal;
 mod era;
 pub mod joinmarket;
@@ -23,7 +24,7 @@ use std::collections::BTreeSet;
 
 use bitcoin::{ScriptBuf, Txid};
 
-use super::shape::{self, Shape};
+use super::shape::Lazy;
 use super::{Confidence, Finding, Kind, Verdict};
 use crate::chain::Tx;
 
@@ -57,6 +58,12 @@ pub struct Rules {
     pub budget: u32,
 }
 
+/// As sure as equal outputs alone make a rule, without a protocol's mark.
+const FORM_ALONE: Confidence = equal::GREATEST;
+
+/// Whirlpool's fewest seats; Wasabi 1 asks for six inputs and equal outputs, Wasabi 2 for twenty inputs.
+const PROTOCOLS_TXOS_MIN: usize = 5;
+
 impl Default for Rules {
     fn default() -> Self {
         Self { allow: BTreeSet::new(), veto: BTreeSet::new(), coordinators: BTreeSet::new(), budget: 200 }
@@ -66,23 +73,30 @@ impl Default for Rules {
 impl Rules {
     /// As [`classify`], with lists.
     pub fn classify(&self, tx: Tx<'_>) -> Option<Finding> {
+        self.classify_shape(&Lazy::of(tx), Confidence::default())
+    }
+
+    /// Leaves out the last rules where they are never as sure as `least`.
+    pub(super) fn classify_shape(&self, shape: &Lazy<'_>, least: Confidence) -> Option<Finding> {
+        let tx = shape.tx;
         if let Some(listed) = self.listed(tx) {
             return Some(listed);
         }
         // A Wasabi 2 round without two equal outputs does not occur, and of the others equal outputs are the essence.
-        if tx.inputs().len() < 2 || tx.outputs().len() < 3 || !shape::has_equal_outputs(tx) {
+        if tx.inputs().len() < 2 || tx.outputs().len() < 3 || !shape.has_equal_outputs() {
             return None;
         }
-        let shape = Shape::of(tx);
+        let shape = shape.get();
         let asked: [&dyn Fn() -> Option<Finding>; 5] = [
-            &|| whirlpool::of(tx, &shape),
-            &|| wasabi2::of(tx, &shape),
-            &|| wasabi1::of(tx, &shape, self),
-            &|| joinmarket::of(tx, &shape, self),
-            &|| equal::of(tx, &shape, self),
+            &|| whirlpool::of(tx, shape),
+            &|| wasabi2::of(tx, shape),
+            &|| wasabi1::of(tx, shape, self),
+            &|| joinmarket::of(tx, shape, self),
+            &|| equal::of(tx, shape, self),
         ];
+        let asked = if least > FORM_ALONE { &asked[..3] } else { &asked[..] };
         let mut second: Option<Finding> = None;
-        for finding in asked.into_iter().filter_map(|ask| ask()) {
+        for finding in asked.iter().filter_map(|ask| ask()) {
             if finding.is_yes() {
                 return Some(finding);
             }
@@ -95,7 +109,15 @@ impl Rules {
 
     /// As [`is_mix`], with lists.
     pub fn is_mix(&self, tx: Tx<'_>, confidence_min: Confidence) -> bool {
-        self.classify(tx).is_some_and(|finding| finding.is_yes() && finding.confidence >= confidence_min)
+        let shape = Lazy::of(tx);
+        // What has a mark of its own has at least so many of both, but for what pays a coordinator who is on the list, or is listed itself.
+        let small = tx.inputs().len().min(tx.outputs().len()) < PROTOCOLS_TXOS_MIN;
+        let lists = [&self.allow, &self.veto].iter().any(|list| !list.is_empty()) || !self.coordinators.is_empty();
+        if small && !lists && confidence_min > FORM_ALONE {
+            return false;
+        }
+        let found = self.classify_shape(&shape, confidence_min);
+        found.is_some_and(|finding| finding.is_yes() && finding.confidence >= confidence_min)
     }
 
     fn listed(&self, tx: Tx<'_>) -> Option<Finding> {

@@ -51,13 +51,13 @@ pub fn find(tx: Tx<'_>) -> Option<Finding> {
     let shape = Shape::of(tx);
     let dust = shape.outputs.iter().filter(|sat| is_dust(**sat)).count();
     let others = shape.outputs.len() - dust;
-    if dust < OUTPUTS_MIN || others > OTHERS_MAX || shape.output_scripts < OUTPUTS_MIN {
+    if dust < OUTPUTS_MIN || others > OTHERS_MAX || shape.output_scripts() < OUTPUTS_MIN {
         return None;
     }
     Some(
         Finding::new(Kind::Dust, "dust", RULE, Confidence::from_percent(60))
             .feature("outputs", dust)
-            .feature("scripts", shape.output_scripts)
+            .feature("scripts", shape.output_scripts())
             .sat("dust_max_sat", DUST_SAT),
     )
 }

@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 
-use super::{Kind, Options};
+use super::{Kind, Options, payjoin};
 use crate::chain::{Hot, View};
 use crate::id::TxIndex;
 
@@ -55,14 +55,17 @@ impl<'c> Gate<'c> {
             Kind::Coinjoin => self.is_listed || (inputs >= 2 && outputs >= 3 && self.has_equal(look)),
             Kind::Premix => has_data && outputs >= 3,
             Kind::Swap => has_data,
-            Kind::Payjoin => outputs == 2 && inputs >= 2 && self.least_output(look) >= self.least_input(look),
+            Kind::Payjoin => {
+                let few = (2..=payjoin::INPUTS_MAX).contains(&inputs);
+                outputs == 2 && few && self.least_output(look) >= self.least_input(look)
+            }
             Kind::Batch => outputs >= 10 && inputs * 2 <= outputs,
             Kind::Consolidation => inputs >= 10 && outputs <= 3,
             Kind::FanOut => outputs >= 5 && inputs <= 2,
             Kind::Dormant => self.input_values(look).fold(0, u64::saturating_add) >= self.dormant_sat,
             Kind::Dust => outputs >= 5 && self.values(look).filter(|sat| *sat <= 1_000).count() >= 5,
             Kind::Structuring => outputs >= 3 && self.values(look).filter(|sat| *sat >= 9_500_000).count() >= 3,
-            Kind::Deposit => false,
+            Kind::Peel | Kind::CustodialMixer | Kind::Deposit => false,
         }
     }
 

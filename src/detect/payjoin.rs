@@ -14,7 +14,7 @@ use crate::chain::Tx;
 pub const RULE: &str = "unnecessary_input/1";
 
 /// More inputs are a consolidation on the side.
-const INPUTS_MAX: usize = 5;
+pub(crate) const INPUTS_MAX: usize = 5;
 
 /// Says whether a transaction of two outputs has an input that no payment needed. O(n).
 ///

@@ -1,25 +1,28 @@
 //! What all detectors of mixes ask of a transaction, gathered once.
 
+use std::cell::OnceCell;
+
 use crate::chain::{Input, Output, ScriptType, Tx};
 use crate::id::{self, AddressIndex};
 
-/// Inputs and spendable outputs of a transaction, with their scripts numbered by address.
+/// Inputs and spendable outputs of a transaction; what takes more than their values is worked out when it is first asked for, as most
+/// transactions fail at the values.
 ///
 /// Invariant: `outputs` and `sorted` hold the spendable outputs alone.
-pub(crate) struct Shape {
-    /// Values of the inputs in order; `None` where one is unknown.
-    pub(crate) inputs: Option<Vec<u64>>,
+pub(crate) struct Shape<'c> {
+    tx: Tx<'c>,
     pub(crate) inputs_len: usize,
-    /// Different scripts among the inputs; `None` where one is unknown.
-    pub(crate) input_scripts: Option<usize>,
     /// Values of the spendable outputs, in order.
     pub(crate) outputs: Vec<u64>,
     /// The same, ascending.
     pub(crate) sorted: Vec<u64>,
-    /// Different scripts among the spendable outputs.
-    pub(crate) output_scripts: usize,
     /// Outputs that carry data.
     pub(crate) data_outputs: usize,
+    mode: Option<Repeated>,
+    inputs: OnceCell<Option<Vec<u64>>>,
+    input_scripts: OnceCell<Option<usize>>,
+    output_scripts: OnceCell<usize>,
+    dealt: OnceCell<(Repeated, Option<bool>)>,
 }
 
 /// A value and how many outputs have it.
@@ -29,39 +32,102 @@ pub(crate) struct Repeated {
     pub(crate) count: usize,
 }
 
-impl Shape {
-    pub(crate) fn of(tx: Tx<'_>) -> Self {
-        let inputs: Option<Vec<u64>> = tx.inputs().map(|input| Some(input.value()?.to_sat())).collect();
-        let input_scripts = input_scripts(tx);
-        let (mut outputs, mut keys) = (Vec::with_capacity(tx.outputs().len()), Vec::with_capacity(tx.outputs().len()));
-        for output in tx.outputs().filter(|output| !is_data(*output)) {
-            outputs.push(sat(output));
-            keys.extend(key_of_output(output));
-        }
-        keys.sort_unstable();
-        keys.dedup();
+impl<'c> Shape<'c> {
+    pub(crate) fn of(tx: Tx<'c>) -> Self {
+        let mut outputs = Vec::with_capacity(tx.outputs().len());
+        outputs.extend(tx.outputs().filter(|output| !is_data(*output)).map(sat));
         let mut sorted = outputs.clone();
         sorted.sort_unstable();
-        let data_outputs = tx.outputs().len() - outputs.len();
-        let inputs_len = tx.inputs().len();
-        let output_scripts = keys.len();
-        Self { inputs, inputs_len, input_scripts, outputs, sorted, output_scripts, data_outputs }
+        Self {
+            tx,
+            inputs_len: tx.inputs().len(),
+            mode: repeated(&sorted).reduce(|best, next| if next.count > best.count { next } else { best }),
+            data_outputs: tx.outputs().len() - outputs.len(),
+            outputs,
+            sorted,
+            inputs: OnceCell::new(),
+            input_scripts: OnceCell::new(),
+            output_scripts: OnceCell::new(),
+            dealt: OnceCell::new(),
+        }
+    }
+
+    /// Values of the inputs in order; `None` where one is unknown.
+    pub(crate) fn inputs(&self) -> Option<&[u64]> {
+        let values = || self.tx.inputs().map(|input| Some(input.value()?.to_sat())).collect();
+        self.inputs.get_or_init(values).as_deref()
+    }
+
+    /// Different scripts among the inputs; `None` where one is unknown.
+    pub(crate) fn input_scripts(&self) -> Option<usize> {
+        *self.input_scripts.get_or_init(|| distinct(self.tx.inputs().map(key_of_input)))
+    }
+
+    /// Different scripts among the spendable outputs.
+    pub(crate) fn output_scripts(&self) -> usize {
+        let spendable = || self.tx.outputs().filter(|output| !is_data(*output));
+        let keys = || spendable().filter_map(key_of_output).map(Some);
+        *self.output_scripts.get_or_init(|| distinct(keys()).expect("unknown ones were left out"))
     }
 
     /// The values of the spendable outputs, ascending, each with its count.
     pub(crate) fn values(&self) -> impl Iterator<Item = Repeated> {
-        self.sorted.chunk_by(|a, b| a == b).map(|run| Repeated { sat: run[0], count: run.len() })
+        repeated(&self.sorted)
     }
 
     /// The most frequent value of the outputs; of several the lowest.
     pub(crate) fn mode(&self) -> Option<Repeated> {
-        self.values().reduce(|best, next| if next.count > best.count { next } else { best })
+        self.mode
     }
 
     /// True when no two spendable outputs pay one script.
     pub(crate) fn outputs_distinct(&self) -> bool {
-        self.output_scripts == self.outputs.len()
+        self.output_scripts() == self.outputs.len()
     }
+
+    /// What `ask` says of a common value, asked once: two rules want to know it.
+    pub(crate) fn dealt(&self, common: Repeated, ask: impl Fn() -> Option<bool>) -> Option<bool> {
+        let (known, answer) = *self.dealt.get_or_init(|| (common, ask()));
+        if known == common { answer } else { ask() }
+    }
+}
+
+/// The shape of a transaction, made when the first detector wants it.
+pub(crate) struct Lazy<'c> {
+    pub(crate) tx: Tx<'c>,
+    shape: OnceCell<Shape<'c>>,
+}
+
+impl<'c> Lazy<'c> {
+    pub(crate) fn of(tx: Tx<'c>) -> Self {
+        Self { tx, shape: OnceCell::new() }
+    }
+
+    pub(crate) fn get(&self) -> &Shape<'c> {
+        self.shape.get_or_init(|| Shape::of(self.tx))
+    }
+
+    /// True when two spendable outputs have one value that is not nothing: without it no detector of mixes says anything. Of the few outputs
+    /// that nearly all transactions have it is found out without an allocation.
+    pub(crate) fn has_equal_outputs(&self) -> bool {
+        const FEW: usize = 8;
+        if self.tx.outputs().len() > FEW {
+            return self.get().values().any(|value| value.count > 1 && value.sat > 0);
+        }
+        let (mut seen, mut len) = ([0; FEW], 0);
+        for sat in self.tx.outputs().map(sat).filter(|sat| *sat > 0) {
+            if seen[..len].contains(&sat) {
+                return true;
+            }
+            seen[len] = sat;
+            len += 1;
+        }
+        false
+    }
+}
+
+fn repeated(sorted: &[u64]) -> impl Iterator<Item = Repeated> {
+    sorted.chunk_by(|a, b| a == b).map(|run| Repeated { sat: run[0], count: run.len() })
 }
 
 pub(crate) fn sat(output: Output<'_>) -> u64 {
@@ -73,7 +139,6 @@ pub(crate) fn is_data(output: Output<'_>) -> bool {
 }
 
 /// What tells scripts apart: the address, or the bytes where there is none.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Key<'c> {
     Address(AddressIndex),
     Script(&'c [u8]),
@@ -87,37 +152,22 @@ fn key_of_output(output: Output<'_>) -> Option<Key<'_>> {
     output.address_index().map(Key::Address).or_else(|| Some(Key::Script(output.script()?.as_bytes())))
 }
 
-/// How many different scripts; `None` where one is unknown.
-fn input_scripts(tx: Tx<'_>) -> Option<usize> {
-    let mut keys: Vec<Key<'_>> = tx.inputs().map(key_of_input).collect::<Option<_>>()?;
-    keys.sort_unstable();
-    keys.dedup();
-    Some(keys.len())
+/// How many are different; `None` where one is unknown.
+fn distinct<'c>(keys: impl Iterator<Item = Option<Key<'c>>>) -> Option<usize> {
+    let (mut addresses, mut scripts) = (Vec::with_capacity(keys.size_hint().1.unwrap_or(0)), Vec::new());
+    for key in keys {
+        match key? {
+            Key::Address(address) => addresses.push(address),
+            Key::Script(script) => scripts.push(script),
+        }
+    }
+    Some(count(addresses) + count(scripts))
 }
 
-/// True when two spendable outputs have one value: without it no detector of mixes says anything. Worked out without an
-/// allocation for the sizes that nearly all transactions have.
-pub(crate) fn has_equal_outputs(tx: Tx<'_>) -> bool {
-    const FEW: usize = 8;
-    let mut seen = [0; FEW];
-    let mut len = 0;
-    for output in tx.outputs() {
-        let sat = sat(output);
-        if sat == 0 {
-            continue;
-        }
-        if seen[..len].contains(&sat) {
-            return true;
-        }
-        if len == FEW {
-            let mut all: Vec<u64> = tx.outputs().map(self::sat).filter(|sat| *sat > 0).collect();
-            all.sort_unstable();
-            return all.windows(2).any(|pair| pair[0] == pair[1]);
-        }
-        seen[len] = sat;
-        len += 1;
-    }
-    false
+fn count<T: Ord>(mut of: Vec<T>) -> usize {
+    of.sort_unstable();
+    of.dedup();
+    of.len()
 }
 
 /// `part` of `whole` in parts of a million, rounded down.

@@ -66,7 +66,7 @@ pub fn find(tx: Tx<'_>) -> Option<Finding> {
 }
 
 /// The round amount that an amount lies just below of.
-fn next_round(sat: u64) -> Option<u64> {
+pub(crate) fn next_round(sat: u64) -> Option<u64> {
     if sat < ROUND_SAT_MIN / 2 {
         return None;
     }

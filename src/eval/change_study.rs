@@ -4,7 +4,10 @@ use std::fmt;
 
 use super::{ChangeCase, ChangeScore, Pick, true_change};
 use crate::chain::{OutputSet, Tx, View};
-use crate::change::{Context, Fingerprints, Hindsight, Mask, Payment, Published, Rule, SameFingerprint, Votes};
+use crate::change::{
+    Context, Fingerprints, Hindsight, Mask, Payment, Published, Rule, SameFingerprint, VOTERS, Votes,
+    voters_in_hindsight,
+};
 use crate::truth::Truth;
 
 /// Thresholds of votes with the rates that were published of them: Moeser and Narayanan (2022), section 5, with 26 rules.
@@ -13,21 +16,6 @@ const THRESHOLDS: [(u32, Published); 4] = [
     (3, Published::rates(759_000, 9_500)),
     (5, Published::rates(573_000, 2_600)),
     (7, Published::rates(390_000, 600)),
-];
-
-/// Rules that look ahead and vote beside those.
-const LATER: [Rule; 3] = [Rule::LockTime, Rule::FixedFee, Rule::Consumer];
-
-/// Rules whose votes are counted among those that do not look ahead: one of each idea.
-const VOTERS: [Rule; 8] = [
-    Rule::AddressReuse,
-    Rule::TypeUnanimous,
-    Rule::Fresh,
-    Rule::OptimalChange,
-    Rule::OptimalFee,
-    Rule::Uih2,
-    Rule::PowerOfTen,
-    Rule::Ermilov,
 ];
 
 /// Scores of the change rules over any number of worlds.
@@ -92,14 +80,9 @@ impl ChangeStudy {
             let name = format!("{} votes, threshold {threshold}", VOTERS.len());
             rows.push(voted(name, false, None, view, truth, &votes));
         }
-        let (_, rated) = masks.split_last().expect("there are masks");
-        let looks = rated.iter().map(|(_, rule)| *rule);
-        let later = || LATER.iter().filter_map(|rule| rule.hindsight(&context));
         for (threshold, published) in THRESHOLDS {
-            let all =
-                voters().chain(later()).chain(looks.clone().map(|rule| Box::new(rule) as Box<dyn Hindsight + '_>));
-            let votes = all.fold(Votes::new(threshold), |votes, rule| votes.rule(rule, 1));
-            let name = format!("{} votes, threshold {threshold}", VOTERS.len() + LATER.len() + rated.len());
+            let votes = voters_in_hindsight(&fingerprints, threshold);
+            let name = format!("26 votes, threshold {threshold}");
             rows.push(voted(name, true, Some(published), view, truth, &votes));
         }
         if self.rows.is_empty() {
@@ -163,32 +146,50 @@ fn score(view: View<'_>, truth: &Truth, ask: impl Fn(Tx<'_>) -> Option<(OutputSe
     scores.into_iter().sum()
 }
 
-/// The table that README and COMPARE.md carry.
-impl fmt::Display for ChangeStudy {
+impl ChangeStudy {
+    /// Writes the rows that are asked for as a table.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fundtrace::eval::ChangeStudy;
+    /// assert_eq!(ChangeStudy::default().table(|row| row.looks_ahead).lines().count(), 4);
+    /// ```
+    pub fn table(&self, keep: impl Fn(&ChangeRow) -> bool) -> String {
+        let mut table = String::from(
+            "Change rules; in simulation; not a known error rate on the real chain. Published rates are of another ground truth.\n\n\
+             | rule | looks ahead | TPR | FPR | precision | decides | TPR published | FPR published | precision published |\n\
+             |---|---|---|---|---|---|---|---|---|\n",
+        );
+        for row in self.rows.iter().filter(|row| keep(row)) {
+            table.push_str(&row.to_string());
+        }
+        table
+    }
+}
+
+/// A line of the table.
+impl fmt::Display for ChangeRow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "Change rules; in simulation; not a known error rate on the real chain. Published rates are of another ground truth.\n"
-        )?;
-        writeln!(
-            f,
-            "| rule | looks ahead | TPR | FPR | precision | decides | TPR published | FPR published | precision published |"
-        )?;
-        writeln!(f, "|---|---|---|---|---|---|---|---|---|")?;
         let ppm =
             |ppm: Option<u32>| ppm.map_or_else(String::new, |ppm| super::Ratio::new(ppm, 1_000_000_u32).to_string());
-        for ChangeRow { rule, looks_ahead, score, published } in &self.rows {
-            let ahead = if *looks_ahead { "yes" } else { "no" };
-            let (tpr, fpr) = (score.true_positive_rate(), score.false_positive_rate());
-            write!(
-                f,
-                "| {rule} | {ahead} | {tpr:.3} | {fpr:.4} | {:.3} | {:.3} |",
-                score.precision(),
-                score.coverage()
-            )?;
-            let of = |rate: fn(Published) -> Option<u32>| ppm(published.and_then(rate));
-            writeln!(f, " {} | {} | {} |", of(|p| p.tpr_ppm), of(|p| p.fpr_ppm), of(|p| p.precision_ppm))?;
-        }
-        Ok(())
+        let ahead = if self.looks_ahead { "yes" } else { "no" };
+        let (tpr, fpr) = (self.score.true_positive_rate(), self.score.false_positive_rate());
+        write!(
+            f,
+            "| {} | {ahead} | {tpr:.3} | {fpr:.4} | {:.3} | {:.3} |",
+            self.rule,
+            self.score.precision(),
+            self.score.coverage()
+        )?;
+        let of = |rate: fn(Published) -> Option<u32>| ppm(self.published.and_then(rate));
+        writeln!(f, " {} | {} | {} |", of(|p| p.tpr_ppm), of(|p| p.fpr_ppm), of(|p| p.precision_ppm))
+    }
+}
+
+/// The table that COMPARE.md carries.
+impl fmt::Display for ChangeStudy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.table(|_| true))
     }
 }

@@ -12,13 +12,18 @@ use std::io::Write;
 
 use super::Report;
 use crate::error::{Error, SpecError};
+use crate::id::OutputIndex;
 use crate::trace::{Trace, Via};
 
 const RUN: [&str; 8] =
     ["policy_version", "as_of", "fees", "coinbase_order", "stop", "fundtrace", "input_sha256", "manifest_sha256"];
 
+/// The columns of an inferred owner, where owners are shown or counted by: the cluster's first address, how many addresses it has, the rules, and whether
+/// hops are moves between owners.
+const OWNER: [&str; 4] = ["owner", "owner_addresses", "owner_rules", "entities"];
+
 /// Writes the ends: `policy, outpoint, address, value_sat, output_tainted_sat, source, source_sat, hops, height, time, reason, detail` and the
-/// run's columns. An end of several sources has a row for each: sum `source_sat`, never `output_tainted_sat`, which repeats.
+/// run's columns; where owners are shown, `owner, owner_addresses, owner_rules, entities` stand before these. An end of several sources has a row for each: sum `source_sat`, never `output_tainted_sat`, which repeats.
 ///
 /// # Errors
 ///
@@ -71,7 +76,7 @@ pub fn ends(report: &Report<'_, '_>, to: impl Write) -> Result<(), Error> {
                     end.reason.as_str(),
                     end.reason.detail().unwrap_or_default(),
                 ];
-                rows.write(trace, &fields)?;
+                rows.write(trace, &fields, Some(end.output))?;
             }
         }
     }
@@ -120,20 +125,25 @@ pub fn edges(report: &Report<'_, '_>, to: impl Write) -> Result<(), Error> {
                 &into.height().map(|height| height.to_string()).unwrap_or_default(),
                 &into.time().map(|time| time.to_string()).unwrap_or_default(),
             ];
-            rows.write(trace, &fields)?;
+            let owned = match carry.via {
+                Via::Output(output) => Some(output),
+                Via::Fee(_) => None,
+            };
+            rows.write(trace, &fields, owned)?;
         }
     }
     rows.finish()
 }
 
-struct Rows<W: Write> {
+struct Rows<'r, 't, 'c, W: Write> {
+    report: &'r Report<'t, 'c>,
     to: csv::Writer<W>,
     /// The run's columns after the rule's version.
     run: Vec<String>,
 }
 
-impl<W: Write> Rows<W> {
-    fn start(report: &Report<'_, '_>, header: &[&str], to: W) -> Result<Self, Error> {
+impl<'r, 't, 'c, W: Write> Rows<'r, 't, 'c, W> {
+    fn start(report: &'r Report<'t, 'c>, header: &[&str], to: W) -> Result<Self, Error> {
         let manifest = report.manifest();
         let options = manifest.conventions.options;
         let run = vec![
@@ -145,17 +155,26 @@ impl<W: Write> Rows<W> {
             manifest.input.sha256.clone(),
             manifest.sha256().to_string(),
         ];
-        let mut rows = Self { to: csv::Writer::from_writer(to), run };
-        let header: Vec<&str> = header.iter().chain(&RUN).copied().collect();
+        let mut rows = Self { report, to: csv::Writer::from_writer(to), run };
+        let owner = if report.owner_rules().is_some() { &OWNER[..] } else { &[] };
+        let header: Vec<&str> = header.iter().chain(owner).chain(&RUN).copied().collect();
         rows.record(&header)?;
         Ok(rows)
     }
 
-    fn write(&mut self, trace: &Trace<'_>, fields: &[&str]) -> Result<(), Error> {
+    fn write(&mut self, trace: &Trace<'_>, fields: &[&str], owned: Option<OutputIndex>) -> Result<(), Error> {
         let version = trace.policy().version.to_string();
+        let owner = owned.and_then(|output| self.report.owner(output));
+        let (name, addresses) =
+            owner.map_or_else(Default::default, |(owner, name)| (name, owner.addresses.to_string()));
+        let rules = self.report.owner_rules().map(crate::trace::told);
+        let entities = trace.entity_rules().is_some().to_string();
+        let owner = match &rules {
+            Some(rules) => vec![name.as_str(), &addresses, rules, &entities, &version],
+            None => vec![&*version],
+        };
         let run = std::mem::take(&mut self.run);
-        let fields: Vec<&str> =
-            fields.iter().copied().chain([version.as_str()]).chain(run.iter().map(String::as_str)).collect();
+        let fields: Vec<&str> = fields.iter().copied().chain(owner).chain(run.iter().map(String::as_str)).collect();
         let written = self.record(&fields);
         self.run = run;
         written

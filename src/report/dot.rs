@@ -39,7 +39,7 @@ pub fn write(report: &Report<'_, '_>, mut to: impl Write) -> Result<(), Error> {
         writeln!(to, "  {id} [label={label}, peripheries={peripheries}];")?;
     }
     for output in drawing.ends.keys() {
-        let (id, label) = (drawing.id(Dot::End(*output)), quoted(&end_label(&drawing, *output)));
+        let (id, label) = (drawing.id(Dot::End(*output)), quoted(&end_label(report, &drawing, *output)));
         writeln!(to, "  {id} [label={label}, shape=box];")?;
     }
     for (line, amounts) in &drawing.lines {
@@ -68,11 +68,12 @@ fn tx_label(drawing: &Drawing<'_>, tx: TxIndex) -> String {
     format!("{}...{}\n{place}", &txid[..8], &txid[56..])
 }
 
-fn end_label(drawing: &Drawing<'_>, output: OutputIndex) -> String {
+fn end_label(report: &Report<'_, '_>, drawing: &Drawing<'_>, output: OutputIndex) -> String {
     let at = drawing.view.output(output);
     let outpoint = at.outpoint();
     let address = at.address().map_or("no address".to_owned(), |address| address.to_string());
-    format!("{address}\n{}...:{}\n{}", &outpoint.txid.to_string()[..8], outpoint.vout, drawing.reasons(output))
+    let owner = report.owner(output).map_or(String::new(), |(_, name)| format!("\nappears to be of {name}"));
+    format!("{address}\n{}...:{}\n{}{owner}", &outpoint.txid.to_string()[..8], outpoint.vout, drawing.reasons(output))
 }
 
 /// A quoted string of the dot language: a backslash would begin an escape of its own.

@@ -1,7 +1,7 @@
 //! The traced graph for Gephi, yEd, Cytoscape and the like. Feature `graphml`.
 //!
 //! Nodes have `kind` (`tx` or `end`), `name` (txid or txid:vout), `height`, `address` and `reason`; edges have `via` and one
-//! number a rule, `fifo_sat` and so on. The manifest is the graph's description.
+//! number a rule, `fifo_sat` and so on; where owners are shown, ends and edges have the inferred `owner` (of the edge's output) too. The manifest is the graph's description.
 
 use std::io::Write;
 
@@ -11,6 +11,8 @@ use quick_xml::events::{BytesDecl, BytesText, Event};
 use super::Report;
 use super::drawing::{Dot, Drawing};
 use crate::error::Error;
+use crate::id::OutputIndex;
+use crate::trace::Via;
 
 /// Writes the traced graph of all rules as one directed graph.
 ///
@@ -41,6 +43,9 @@ pub fn write(report: &Report<'_, '_>, to: impl Write) -> Result<(), Error> {
             key(xml, "node", name, "string")?;
         }
         key(xml, "node", "height", "long")?;
+        if report.owners.is_some() {
+            key(xml, "all", "owner", "string")?;
+        }
         key(xml, "edge", "via", "string")?;
         for policy in &drawing.policies {
             key(xml, "edge", &format!("{policy}_sat"), "long")?;
@@ -48,8 +53,8 @@ pub fn write(report: &Report<'_, '_>, to: impl Write) -> Result<(), Error> {
         let graph = xml.create_element("graph").with_attributes([("id", "fundtrace"), ("edgedefault", "directed")]);
         graph.write_inner_content(|xml| {
             xml.create_element("desc").write_text_content(BytesText::new(&manifest))?;
-            nodes(xml, &drawing)?;
-            edges(xml, &drawing)
+            nodes(xml, report, &drawing)?;
+            edges(xml, report, &drawing)
         })?;
         Ok(())
     })?;
@@ -59,7 +64,7 @@ pub fn write(report: &Report<'_, '_>, to: impl Write) -> Result<(), Error> {
 
 type Written = std::io::Result<()>;
 
-fn nodes<W: Write>(xml: &mut Writer<W>, drawing: &Drawing<'_>) -> Written {
+fn nodes<W: Write>(xml: &mut Writer<W>, report: &Report<'_, '_>, drawing: &Drawing<'_>) -> Written {
     for tx in &drawing.txs {
         let id = drawing.id(Dot::Tx(*tx));
         let tx = drawing.view.tx(*tx);
@@ -76,18 +81,22 @@ fn nodes<W: Write>(xml: &mut Writer<W>, drawing: &Drawing<'_>) -> Written {
             data(xml, "kind", "end")?;
             data(xml, "name", &at.outpoint().to_string())?;
             data(xml, "reason", &drawing.reasons(*output))?;
+            owner(xml, report, *output)?;
             at.address().map_or(Ok(()), |address| data(xml, "address", &address.to_string()))
         })?;
     }
     Ok(())
 }
 
-fn edges<W: Write>(xml: &mut Writer<W>, drawing: &Drawing<'_>) -> Written {
+fn edges<W: Write>(xml: &mut Writer<W>, report: &Report<'_, '_>, drawing: &Drawing<'_>) -> Written {
     for (line, amounts) in &drawing.lines {
         let (from, to) = (drawing.id(line.from), drawing.id(line.to));
         let edge = xml.create_element("edge").with_attributes([("source", from.as_str()), ("target", to.as_str())]);
         edge.write_inner_content(|xml| {
             data(xml, "via", &drawing.via(line.via))?;
+            if let Via::Output(output) = line.via {
+                owner(xml, report, output)?;
+            }
             for (policy, amount) in drawing.policies.iter().zip(amounts) {
                 data(xml, &format!("{policy}_sat"), &amount.to_sat().to_string())?;
             }
@@ -95,6 +104,10 @@ fn edges<W: Write>(xml: &mut Writer<W>, drawing: &Drawing<'_>) -> Written {
         })?;
     }
     Ok(())
+}
+
+fn owner<W: Write>(xml: &mut Writer<W>, report: &Report<'_, '_>, output: OutputIndex) -> Written {
+    report.owner(output).map_or(Ok(()), |(_, name)| data(xml, "owner", &name))
 }
 
 fn key<W: Write>(xml: &mut Writer<W>, of: &str, name: &str, kind: &str) -> Written {

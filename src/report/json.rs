@@ -18,11 +18,18 @@
 //! | `.carries[]` | the traced graph: `from`, `to` (txids), `via` (`txid:vout`, or `fee`), `tainted_sat` |
 //! | `.fees[]`, `.burned[]`, `.displaced[]` | the rows behind the balance; a fee with a `coinbase` was carried on and is not in `fees_sat` |
 //! | `.missing[]` | what to fetch to get further: `{"tx": txid}` or `{"spender_of": outpoint}` |
-//! | `.ends[].tag` | of a `tagged` end the whole tag: label, category, source; otherwise `null` |
+//! | `.ends[].tag` | of a `tagged` end the whole tag: label, category, source, and what else it says ([`Tag`]); `inferred` where a cluster carried it there; otherwise `null` |
 //! | `spread[]` | for each end the least and the most that any rule run is known to put there, in all and by source |
 //! | `.by_policy` | what each rule puts there, ended or carried on; `null` where a stop cut that rule before it could be seen, and then `.cut` is `true` |
+//! | `leads[]` | the greatest ends at services, as the `sentence` says them, with `why` and `defeat`: see [`Sentence`](super::Sentence) |
+//! | `tagged[]` | where the report knows tags: the tagged outputs that taint touched, whether some rule carried it on (`passed`), whether sources contradict each other (`conflict`), and their `tags` |
 //! | `bounds[]` | where they were asked for: the `place`, the `least_sat` and `most_sat` that any conserving rule can assign to it (`null` where nothing can be said), why there is no upper one (`void`: `unknown_spender`, `limit`), and the `sentence` that says so; they are of rules followed without limits, by the run's convention on fees |
+//! | `peel_chains[]` | where they were asked for: each peel chain on the way as one step, under each rule, with its peels |
 //! | `routes[]` | where they were asked for: the best routes `to` an output on the touched graph in each `order`, step by step; under poison where it was run |
+//! | `manifest.owners` | where owners were asked for: the rules they were inferred under, and whether moves are counted between them (`entities`) |
+//! | `.owner` of ends, carries, spread, steps of paths and routes | where owners were asked for: the inferred owner, `cluster` (its first address) and how many `addresses` it has; `null` for an output without an address |
+//! | `runs[].owners[]` | where owners were asked for: what each holds where the trace ends, the greatest first; `tainted_sat` sums to that of the ends |
+//! | `runs[].inside` | where moves are counted between owners: how many transfers stayed inside one cluster and were no moves, the taint in them (a satoshi counts once a transfer), each of them, and a `sentence` that says so |
 //! | `paths[]` | the evidence paths that were asked for, the widest first; how much of the taint they explain; and the limit that was hit |
 
 use std::collections::BTreeMap;
@@ -32,13 +39,13 @@ use bitcoin::{Amount, OutPoint, Txid};
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
-use super::{Report, Spread, routes};
+use super::{Report, Spread, mix, passed, peels, routes};
 use crate::error::Error;
 use crate::id::{OutputIndex, SourceIndex};
 use crate::tag::Tag;
 use crate::taint::Part;
 use crate::trace::{
-    Balance, Bound, Burned, Carry, Displaced, End, FeeTaint, Missing, Most, Path, PathLimits, Reason, Trace, Via,
+    Balance, Bound, Burned, Carry, Displaced, End, FeeTaint, Holding, Missing, Most, Path, Reason, Trace, Transfer, Via,
 };
 
 /// Writes the result as one JSON object and a newline.
@@ -95,11 +102,14 @@ impl Serialize for Document<'_, '_, '_> {
         let explained: Vec<_> = explained.collect();
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("manifest", &report.manifest())?;
-        map.serialize_entry("runs", &each(report.traces, Run))?;
-        map.serialize_entry("spread", &each(&report.spreads(), |spread| spread_row(report.traces, spread)))?;
+        map.serialize_entry("runs", &each(report.traces, |trace| Run(report, trace)))?;
+        map.serialize_entry("spread", &each(&report.spreads(), |spread| spread_row(report, spread)))?;
+        map.serialize_entry("leads", &report.sentences())?;
+        map.serialize_entry("tagged", &passed::rows(report))?;
         map.serialize_entry("bounds", &each(report.bounds, bound_row))?;
+        map.serialize_entry("peel_chains", &peels::rows(report))?;
         map.serialize_entry("routes", &routes::rows(report))?;
-        map.serialize_entry("paths", &each(&explained, |(trace, output)| paths_row(trace, *output, report.limits)))?;
+        map.serialize_entry("paths", &each(&explained, |(trace, output)| paths_row(report, trace, *output)))?;
         map.end()
     }
 }
@@ -117,11 +127,11 @@ fn each<'t, T, R: Serialize>(items: &'t [T], row: impl Fn(&'t T) -> R + 't) -> i
     Each(items, row)
 }
 
-struct Run<'t, 'c>(&'t Trace<'c>);
+struct Run<'r, 't, 'c>(&'r Report<'t, 'c>, &'t Trace<'c>);
 
-impl Serialize for Run<'_, '_> {
+impl Serialize for Run<'_, '_, '_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self(trace) = self;
+        let Self(report, trace) = self;
         let balance = trace.balance();
         let by_source: BTreeMap<&str, SourceRow> =
             trace.sources().iter().map(String::as_str).zip(trace.balances().iter().map(SourceRow::of)).collect();
@@ -133,14 +143,79 @@ impl Serialize for Run<'_, '_> {
         map.serialize_entry("balance", &BalanceRow::of(&balance))?;
         map.serialize_entry("by_source", &by_source)?;
         map.serialize_entry("transactions", &trace.transactions())?;
-        map.serialize_entry("ends", &each(trace.ends(), |end| EndRow::of(trace, end)))?;
-        map.serialize_entry("carries", &each(trace.carries(), |carry| CarryRow::of(trace, carry)))?;
+        if let Some(inside) = inside_row(trace) {
+            map.serialize_entry("inside", &inside)?;
+        }
+        if let Some(owners) = report.owners {
+            map.serialize_entry("owners", &each(&trace.holdings(owners), |holding| holding_row(trace, holding)))?;
+        }
+        map.serialize_entry("ends", &each(trace.ends(), |end| EndRow::of(report, trace, end)))?;
+        map.serialize_entry("carries", &each(trace.carries(), |carry| CarryRow::of(report, trace, carry)))?;
         map.serialize_entry("fees", &each(trace.fees(), |fee| FeeRow::of(trace, fee)))?;
         map.serialize_entry("burned", &each(trace.burned(), |burned| BurnedRow::of(trace, burned)))?;
         map.serialize_entry("displaced", &each(trace.displaced(), |displaced| DisplacedRow::of(trace, displaced)))?;
+        if let Some(rows) = mix::rows(trace) {
+            map.serialize_entry("mixes", &rows)?;
+        }
         map.serialize_entry("missing", &each(&missing, |missing| MissingRow::of(*missing)))?;
         map.end()
     }
+}
+
+/// An inferred owner. Where owners are not asked for the field is left out; where an output has none it is `null`.
+#[derive(Serialize)]
+pub(super) struct OwnerRow {
+    pub(super) cluster: String,
+    addresses: usize,
+}
+
+pub(super) fn owner_row(report: &Report<'_, '_>, output: Option<OutputIndex>) -> Option<Option<OwnerRow>> {
+    report.owners?;
+    let owner = output.and_then(|output| report.owner(output));
+    Some(owner.map(|(owner, cluster)| OwnerRow { cluster, addresses: owner.addresses }))
+}
+
+#[derive(Serialize)]
+struct HoldingRow {
+    owner: Option<OwnerRow>,
+    tainted_sat: u64,
+    ends: usize,
+    hops: u32,
+}
+
+fn holding_row(trace: &Trace<'_>, holding: &Holding) -> HoldingRow {
+    let owner = holding
+        .owner
+        .map(|owner| OwnerRow { cluster: trace.view().address(owner.name).to_string(), addresses: owner.addresses });
+    HoldingRow { owner, tainted_sat: holding.amount.to_sat(), ends: holding.outputs.len(), hops: holding.hops }
+}
+
+#[derive(Serialize)]
+struct InsideRow {
+    transfers: u64,
+    tainted_sat: u128,
+    sentence: String,
+    each: Vec<TransferRow>,
+}
+
+#[derive(Serialize)]
+struct TransferRow {
+    outpoint: OutPoint,
+    tainted_sat: u64,
+}
+
+fn inside_row(trace: &Trace<'_>) -> Option<InsideRow> {
+    let inside = trace.inside()?;
+    let row = |transfer: &Transfer| TransferRow {
+        outpoint: trace.view().output(transfer.output).outpoint(),
+        tainted_sat: transfer.amount.to_sat(),
+    };
+    Some(InsideRow {
+        transfers: inside.transfers,
+        tainted_sat: inside.taint_sat,
+        sentence: super::inside_sentence(trace, &inside.taint_sat.to_string())?,
+        each: trace.inside_transfers().iter().map(row).collect(),
+    })
 }
 
 #[derive(Serialize)]
@@ -189,10 +264,12 @@ struct EndRow<'t> {
     address: Option<String>,
     script_type: Option<&'static str>,
     height: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    owner: Option<Option<OwnerRow>>,
 }
 
 impl<'t> EndRow<'t> {
-    fn of(trace: &'t Trace<'_>, end: &'t End) -> Self {
+    fn of(report: &Report<'_, '_>, trace: &'t Trace<'_>, end: &'t End) -> Self {
         let output = trace.view().output(end.output);
         let tag = match &end.reason {
             Reason::Tagged(tag) => Some(&**tag),
@@ -210,6 +287,7 @@ impl<'t> EndRow<'t> {
             address: output.address().map(|address| address.to_string()),
             script_type: output.script_type().map(|kind| kind.as_str()),
             height: output.tx().height().map(crate::BlockHeight::to_u32),
+            owner: owner_row(report, Some(end.output)),
         }
     }
 }
@@ -220,16 +298,20 @@ struct CarryRow {
     to: Txid,
     via: String,
     tainted_sat: u64,
+    /// Of the output that carried.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    owner: Option<Option<OwnerRow>>,
 }
 
 impl CarryRow {
-    fn of(trace: &Trace<'_>, carry: &Carry) -> Self {
+    fn of(report: &Report<'_, '_>, trace: &Trace<'_>, carry: &Carry) -> Self {
         let view = trace.view();
-        let via = match carry.via {
-            Via::Output(output) => view.output(output).outpoint().to_string(),
-            Via::Fee(_) => "fee".to_owned(),
+        let (via, output) = match carry.via {
+            Via::Output(output) => (view.output(output).outpoint().to_string(), Some(output)),
+            Via::Fee(_) => ("fee".to_owned(), None),
         };
-        Self { from: view.tx(carry.from).txid(), to: view.tx(carry.to).txid(), via, tainted_sat: carry.amount.to_sat() }
+        let [from, to] = [carry.from, carry.to].map(|tx| view.tx(tx).txid());
+        Self { from, to, via, tainted_sat: carry.amount.to_sat(), owner: owner_row(report, output) }
     }
 }
 
@@ -325,6 +407,8 @@ struct SpreadRow<'t> {
     cut: bool,
     by_policy: BTreeMap<&'static str, Option<u64>>,
     by_source: BTreeMap<&'t str, LeastMost>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    owner: Option<Option<OwnerRow>>,
 }
 
 #[derive(Serialize)]
@@ -333,7 +417,8 @@ struct LeastMost {
     most_sat: u64,
 }
 
-fn spread_row<'t>(traces: &'t [Trace<'_>], spread: &Spread) -> SpreadRow<'t> {
+fn spread_row<'t>(report: &Report<'t, '_>, spread: &Spread) -> SpreadRow<'t> {
+    let traces = report.traces;
     let output = traces[0].view().output(spread.output);
     let names = traces.iter().map(|trace| trace.policy().name);
     let amounts = spread.by_rule.iter().map(|arrived| arrived.amount().map(Amount::to_sat));
@@ -350,6 +435,7 @@ fn spread_row<'t>(traces: &'t [Trace<'_>], spread: &Spread) -> SpreadRow<'t> {
         cut: spread.is_cut(),
         by_policy: names.zip(amounts).collect(),
         by_source: sources.filter(|(_, spread)| spread.most_sat > 0).collect(),
+        owner: owner_row(report, Some(spread.output)),
     }
 }
 
@@ -378,11 +464,16 @@ struct StepRow {
     tainted_sat: u64,
     fee_of: Option<Txid>,
     certain: bool,
+    /// Whether the step stayed inside one cluster and is no move, where moves are counted between owners.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    inside: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    owner: Option<Option<OwnerRow>>,
 }
 
-fn paths_row<'t>(trace: &'t Trace<'_>, output: OutputIndex, limits: PathLimits) -> PathsRow<'t> {
+fn paths_row<'t>(report: &Report<'t, '_>, trace: &'t Trace<'_>, output: OutputIndex) -> PathsRow<'t> {
     let view = trace.view();
-    let found = trace.paths(output, limits);
+    let found = trace.paths(output, report.limits);
     let row = |path: &Path| PathRow {
         source: trace.label(path.source),
         amount_sat: path.amount.to_sat(),
@@ -394,9 +485,14 @@ fn paths_row<'t>(trace: &'t Trace<'_>, output: OutputIndex, limits: PathLimits) 
                 tainted_sat: step.tainted.to_sat(),
                 fee_of: step.fee_of.map(|tx| view.tx(tx).txid()),
                 certain: step.certain,
+                inside: trace.entity_rules().map(|_| step.inside),
+                owner: owner_row(report, Some(step.output)),
             })
             .collect(),
-        explanation: path.explain(trace).to_string(),
+        explanation: match report.owners {
+            Some(owners) => path.explain_with(trace, owners).to_string(),
+            None => path.explain(trace).to_string(),
+        },
     };
     PathsRow {
         policy: trace.policy().name,

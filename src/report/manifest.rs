@@ -7,8 +7,10 @@ use serde::Serialize;
 
 use super::Report;
 use crate::chain::Counts;
+use crate::cluster::Rule;
 use crate::id::BlockHeight;
 use crate::spec::{self, ResolvedSeed};
+use crate::tag::Listing;
 use crate::trace::{Options, Policy};
 
 /// What went into a run: enough to repeat it, and to tell whether two runs had the same facts.
@@ -42,10 +44,16 @@ pub struct Manifest {
     pub policies: Vec<Policy>,
     /// The conventions that the literature disagrees on.
     pub conventions: Conventions,
+    /// Who was taken to own what, where owners are shown or moves counted between them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owners: Option<OwnersGiven>,
     /// When following stopped.
     pub stop: String,
     /// What was called stolen, as it was given and what it stands for.
     pub seeds: Vec<Given>,
+    /// The files of tags.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<Listing>,
     /// Seeds that could not be used: outputs that the view does not show, or whose value nobody told.
     pub unseeded: Vec<String>,
 }
@@ -102,6 +110,22 @@ pub struct Conventions {
     /// Where poison is among the rules: that its amounts are an upper bound and its balance does not add up.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub poison: Option<&'static str>,
+}
+
+/// Under which rules owners were inferred. They are no facts of the chain.
+///
+/// # Examples
+///
+/// See [`Report::owners`].
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct OwnersGiven {
+    /// The rules, with versions and what they were told, the guard among it.
+    pub rules: Vec<Rule>,
+    /// Whether transfers inside one cluster were not counted as moves.
+    pub entities: bool,
+    /// What an owner in this report is.
+    pub meaning: &'static str,
 }
 
 /// A seed as it was given.
@@ -180,8 +204,14 @@ impl Manifest {
                 block_order: "position where it is given, else topological, then txid",
                 poison: bound.then_some("an upper bound: its amounts overlap and its balance does not add up"),
             },
+            owners: report.owner_rules().map(|rules| OwnersGiven {
+                rules: rules.to_vec(),
+                entities: first.entity_rules().is_some(),
+                meaning: "an inference: a cluster of addresses that appear to have one owner under these rules, named by its first address",
+            }),
             stop: first.stop().to_owned(),
             seeds,
+            tags: report.packs.to_vec(),
             unseeded: first.unseeded().iter().map(|output| name(*output)).collect(),
         }
     }

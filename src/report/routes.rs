@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::Report;
+use super::json::{OwnerRow, owner_row};
 use crate::id::OutputIndex;
 use crate::trace::route::{Order, Route, RouteOptions, Share};
 use crate::trace::{Trace, Via};
@@ -38,6 +39,8 @@ pub(super) struct StepRow {
     pub(super) tainted_sat: u64,
     /// What part of that transaction's inputs it is: satoshis, and of how many.
     pub(super) share_sat: Option<[u64; 2]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) owner: Option<Option<OwnerRow>>,
 }
 
 /// The routes that were asked for, under poison where it was run (then they hold under every rule), else under the first rule.
@@ -46,21 +49,21 @@ pub(super) fn rows<'t>(report: &Report<'t, '_>) -> Vec<RoutesRow<'t>> {
     let Some(trace) = whole.or(report.traces.first()) else { return Vec::new() };
     let orders = [Order::FewestHops, Order::Widest, Order::LeastMixing, Order::Earliest];
     let asked = report.routes_to.iter().flat_map(|to| orders.map(|order| (*to, order)));
-    asked.map(|(to, order)| row(trace, to, order)).collect()
+    asked.map(|(to, order)| row(report, trace, to, order)).collect()
 }
 
-fn row<'t>(trace: &'t Trace<'_>, to: OutputIndex, order: Order) -> RoutesRow<'t> {
+fn row<'t>(report: &Report<'t, '_>, trace: &'t Trace<'_>, to: OutputIndex, order: Order) -> RoutesRow<'t> {
     let found = trace.routes(&[to], &RouteOptions::default().order(order).routes(ROUTES_MAX));
     RoutesRow {
         to: trace.view().output(to).outpoint().to_string(),
         policy: trace.policy().name,
         order: order.as_str(),
-        routes: found.routes.iter().map(|route| route_row(trace, route)).collect(),
+        routes: found.routes.iter().map(|route| route_row(report, trace, route)).collect(),
         more: found.more,
     }
 }
 
-fn route_row<'t>(trace: &'t Trace<'_>, route: &Route) -> RouteRow<'t> {
+fn route_row<'t>(report: &Report<'t, '_>, trace: &'t Trace<'_>, route: &Route) -> RouteRow<'t> {
     let view = trace.view();
     let steps = route.steps.iter().map(|step| StepRow {
         via: match step.via {
@@ -71,6 +74,7 @@ fn route_row<'t>(trace: &'t Trace<'_>, route: &Route) -> RouteRow<'t> {
         value_sat: step.value.to_sat(),
         tainted_sat: step.tainted.to_sat(),
         share_sat: step.share.map(|Share { part, whole, .. }| [part.to_sat(), whole.to_sat()]),
+        owner: owner_row(report, step.output()),
     });
     RouteRow {
         source: trace.label(route.source),

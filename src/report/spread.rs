@@ -123,7 +123,7 @@ pub(super) fn spreads(traces: &[Trace<'_>]) -> Vec<Spread> {
 
 /// Whether a stop that can tell rules apart ended the trace somewhere. Tags cannot: they end every rule at the same places.
 fn is_cut(trace: &Trace<'_>) -> bool {
-    trace.ends().iter().any(|end| end.reason.is_limit() || matches!(end.reason, Reason::Custom(_)))
+    trace.ends().iter().any(|end| end.reason.is_limit() || matches!(end.reason, Reason::Custom(_) | Reason::Mix(_)))
 }
 
 fn arrived(trace: &Trace<'_>, cut: bool, output: OutputIndex) -> Arrived {

@@ -1,19 +1,23 @@
 //! What a person reads in a terminal. Feature `table`.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
 use bitcoin::Amount;
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 
-use super::{Arrived, Manifest, Report, Spread, routes, visible};
+use super::sentence::telling;
+use super::{Arrived, Manifest, Report, Spread, mix, passed, peels, routes, visible};
 use crate::chain::Counts;
 use crate::error::Error;
 use crate::id::OutputIndex;
-use crate::taint::Origin;
-use crate::trace::{Bound, Fees, Gap, Most, PathLimits, Paths, Reason, Trace};
+use crate::trace::{Bound, Fees, Gap, Most, Owner, PathLimits, Paths, Reason, Trace};
 
 /// How many ends are shown; the rest is counted.
 const ENDS_MAX: usize = 40;
+
+/// How many leads are shown.
+const LEADS_MAX: usize = 8;
 
 /// How many sources of an end are shown; the rest is hinted at.
 const SOURCES_MAX: usize = 4;
@@ -44,24 +48,65 @@ pub fn write(report: &Report<'_, '_>, mut to: impl Write) -> Result<(), Error> {
     head(&report.manifest(), &mut to)?;
     balances(traces, &mut to)?;
     fees_note(traces, &mut to)?;
+    inside_note(traces, &mut to)?;
+    mixes(traces, &mut to)?;
     let mut ends = report.spreads();
     // The sort is stable, so equals stay in chain order.
     ends.sort_by_key(|end| std::cmp::Reverse((end.most(), end.least())));
     if ends.is_empty() {
         writeln!(to, "\nNo output holds taint.")?;
     } else {
-        end_table(traces, &ends, &mut to)?;
+        end_table(report, &ends, &mut to)?;
+        owner_table(report, &mut to)?;
     }
+    leads(report, &mut to)?;
+    passed(report, &mut to)?;
     bounds(report.bounds, traces, &mut to)?;
     routes_to(report, &mut to)?;
+    peel_chains(report, &mut to)?;
     for output in explain {
-        evidence(&traces.iter().collect::<Vec<_>>(), *output, report.limits, &mut to)?;
+        evidence(report, &traces.iter().collect::<Vec<_>>(), *output, report.limits, &mut to)?;
     }
     if let (true, Some(end)) = (explain.is_empty(), ends.first()) {
-        evidence(&[telling(traces)], end.output, report.limits.paths(3), &mut to)?;
+        evidence(report, &[telling(traces)], end.output, report.limits.paths(3), &mut to)?;
         writeln!(to, "For another output, or under every rule, name it (--explain TXID:VOUT on the command line).")?;
     }
     missing(traces, &mut to)
+}
+
+fn leads(report: &Report<'_, '_>, to: &mut impl Write) -> Result<(), Error> {
+    let sentences = report.sentences();
+    if !sentences.is_empty() {
+        writeln!(to, "\nLeads to services")?;
+    }
+    for sentence in sentences.iter().take(LEADS_MAX) {
+        for (at, line) in sentence.to_string().lines().enumerate() {
+            writeln!(to, "{}{}", if at == 0 { "- " } else { "  " }, visible(line))?;
+        }
+    }
+    if sentences.len() > LEADS_MAX {
+        writeln!(to, "{} more leads are in the format json", sentences.len() - LEADS_MAX)?;
+    }
+    Ok(())
+}
+
+fn passed(report: &Report<'_, '_>, to: &mut impl Write) -> Result<(), Error> {
+    let rows = passed::rows(report);
+    let rows: Vec<_> = rows.iter().filter(|row| row.passed || row.conflict).collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    writeln!(to, "\nTagged addresses that taint went past, or of which sources say different things")?;
+    for row in rows.iter().take(ENDS_MAX) {
+        let tags: Vec<String> = row.tags.iter().map(ToString::to_string).collect();
+        let (address, conflict) =
+            (row.address.as_deref().unwrap_or("no address"), if row.conflict { "CONFLICT " } else { "" });
+        writeln!(to, "  {}  {address}  {conflict}{}", row.outpoint, visible(&tags.join("; or ")))?;
+    }
+    if rows.len() > ENDS_MAX {
+        writeln!(to, "  and {} more", rows.len() - ENDS_MAX)?;
+    }
+    Ok(())
 }
 
 fn routes_to(report: &Report<'_, '_>, to: &mut impl Write) -> Result<(), Error> {
@@ -83,11 +128,28 @@ fn routes_to(report: &Report<'_, '_>, to: &mut impl Write) -> Result<(), Error> 
                         step.into.as_deref().unwrap_or("")
                     )
                 });
-                writeln!(to, "    {}  {} sat{share}", step.via, grouped(step.value_sat))?;
+                let owner = step.owner.as_ref().and_then(Option::as_ref);
+                let owner = owner.map_or(String::new(), |owner| format!(", appears to be of {}", owner.cluster));
+                writeln!(to, "    {}  {} sat{share}{owner}", step.via, grouped(step.value_sat))?;
             }
         }
         if row.more {
             writeln!(to, "  and more")?;
+        }
+    }
+    Ok(())
+}
+
+fn peel_chains(report: &Report<'_, '_>, to: &mut impl Write) -> Result<(), Error> {
+    for row in peels::rows(report) {
+        let (entered, peeled, rest) = (grouped(row.entered_sat), grouped(row.peeled_sat), grouped(row.rest_sat));
+        writeln!(to, "\nPeel chain of {} transactions from {} to {}", row.transactions, row.from, row.to)?;
+        writeln!(to, "  under {}: {entered} sat in, {peeled} sat peeled, {rest} sat left", row.policy)?;
+        writeln!(to, "  {} sat in fees, {} sat lost", grouped(row.fees_sat), grouped(row.lost_sat))?;
+        writeln!(to, "  ends: {}", row.stop.unwrap_or("the trace does").replace('_', " "))?;
+        for peel in &row.peels {
+            let address = peel.address.as_deref().unwrap_or("no address");
+            writeln!(to, "    {}  {} sat  {address}", peel.output, grouped(peel.tainted_sat))?;
         }
     }
     Ok(())
@@ -151,8 +213,21 @@ fn head(manifest: &Manifest, to: &mut impl Write) -> Result<(), Error> {
             writeln!(to, "        {outpoint}  {} sat", grouped(*sat))?;
         }
     }
+    for file in &manifest.tags {
+        let changed = file.changed.map_or(String::new(), |(first, last)| format!(", changed {first} to {last}"));
+        let left_out = match file.elsewhere.values().sum::<u64>() + crate::id::number(file.unusable) {
+            0 => String::new(),
+            left_out => format!(", {left_out} left out"),
+        };
+        writeln!(to, "tags    {}: {} used{left_out}{changed}", visible(&file.name), file.tags)?;
+        writeln!(to, "        sha256 {}", file.sha256)?;
+    }
     for outpoint in &manifest.unseeded {
         writeln!(to, "seed    NOT USED, it is not in view or its value is unknown: {outpoint}")?;
+    }
+    if let Some(owners) = &manifest.owners {
+        let moves = if owners.entities { "; what stays inside one cluster is no move" } else { "" };
+        writeln!(to, "owners  inferred by {}{moves}", crate::trace::told(&owners.rules))?;
     }
     let options = manifest.conventions.options;
     let order = match options.fees {
@@ -184,6 +259,123 @@ fn balances(traces: &[Trace<'_>], to: &mut impl Write) -> Result<(), Error> {
     Ok(())
 }
 
+/// Transfers between addresses of one owner.
+fn inside_note(traces: &[Trace<'_>], to: &mut impl Write) -> Result<(), Error> {
+    for trace in traces {
+        let sat = trace.inside().map_or(0, |inside| inside.taint_sat);
+        if let Some(sentence) = super::inside_sentence(trace, &grouped(sat)) {
+            writeln!(to, "{}: {sentence}", trace.policy().name)?;
+        }
+    }
+    Ok(())
+}
+
+/// What each owner holds, and the least hops to it; the same order as the ends' where one rule was run.
+fn owner_table(report: &Report<'_, '_>, to: &mut impl Write) -> Result<(), Error> {
+    let Some(owners) = report.owners else { return Ok(()) };
+    let (traces, view) = (report.traces, report.traces[0].view());
+    let mut held: BTreeMap<Option<Owner>, (BTreeSet<OutputIndex>, u32, Vec<Amount>)> = BTreeMap::new();
+    for (at, trace) in traces.iter().enumerate() {
+        for holding in trace.holdings(owners) {
+            let row = held
+                .entry(holding.owner)
+                .or_insert_with(|| (BTreeSet::new(), u32::MAX, vec![Amount::ZERO; traces.len()]));
+            row.0.extend(holding.outputs.iter());
+            row.1 = row.1.min(holding.hops);
+            row.2[at] = holding.amount;
+        }
+    }
+    let mut rows: Vec<_> = held.into_iter().collect();
+    // What nobody is known to own comes last, for it is no owner.
+    rows.sort_by_key(|(owner, (.., amounts))| (owner.is_none(), std::cmp::Reverse(amounts.iter().max().copied())));
+    let mut table = table(&["Owner (inferred)", "addresses", "ends", "by rule"]);
+    for (owner, (outputs, hops, amounts)) in rows.iter().take(ENDS_MAX) {
+        let name =
+            owner.map_or("no address: owner not inferred".to_owned(), |owner| view.address(owner.name).to_string());
+        let unit = if *hops == 1 { "hop" } else { "hops" };
+        let agreed = traces.len() > 1 && amounts.iter().all(|amount| *amount == amounts[0]);
+        let each = traces
+            .iter()
+            .zip(amounts)
+            .map(|(trace, amount)| format!("{} {}", trace.policy().name, grouped(amount.to_sat())));
+        let by_rule = if agreed {
+            format!("every rule {}", grouped(amounts[0].to_sat()))
+        } else {
+            each.collect::<Vec<_>>().join("\n")
+        };
+        let right = |text: String| Cell::new(text).set_alignment(CellAlignment::Right);
+        table.add_row(vec![
+            Cell::new(format!("{name}\n{hops} {unit}")),
+            right(owner.map_or_else(|| "-".to_owned(), |owner| owner.addresses.to_string())),
+            right(outputs.len().to_string()),
+            right(by_rule),
+        ]);
+    }
+    writeln!(to, "\n{table}")?;
+    if rows.len() > ENDS_MAX {
+        writeln!(to, "{} more owners are not shown; the format json has them all", rows.len() - ENDS_MAX)?;
+    }
+    writeln!(
+        to,
+        "An owner is an inference: addresses that appear to have one owner under {}, named by the first of them.",
+        owners.told()
+    )?;
+    if traces.iter().any(|trace| !trace.policy().conserving) {
+        writeln!(to, "Under poison an owner's amount is the value of its outputs.")?;
+    }
+    Ok(())
+}
+
+/// What went into mixes, beside the balance; and what they leave linked.
+fn mixes(traces: &[Trace<'_>], to: &mut impl Write) -> Result<(), Error> {
+    let all: Vec<_> = traces.iter().filter_map(|trace| Some((trace.policy().name, mix::rows(trace)?))).collect();
+    let Some((_, first)) = all.first() else { return Ok(()) };
+    let header =
+        ["Mixes (sat)", "stopped", "flagged", "spread", "by links", "fell back", "ends behind", "ends clear", ""];
+    let mut table = table(&header);
+    for (name, rows) in &all {
+        let sheet = rows.sheet;
+        let mut row = vec![Cell::new(name)];
+        let went = [sheet.stopped, sheet.flagged, sheet.spread, sheet.linked, sheet.fell_back];
+        row.extend(went.into_iter().chain([sheet.behind, sheet.clear]).map(number));
+        let depths = mix::depths(rows).into_iter().map(|(mixes, ends)| format!("{ends} ends behind {mixes}"));
+        row.push(Cell::new(depths.collect::<Vec<_>>().join(", ")));
+        table.add_row(row);
+    }
+    writeln!(to, "\n{table}")?;
+    writeln!(
+        to,
+        "Through mixes: {}. A coin counts once for each mix; what is called a mix is an inference.",
+        first.through
+    )?;
+    // Which transactions a rule reaches differs; what is said of one does not.
+    let mut said: Vec<String> = Vec::new();
+    for (_, rows) in &all {
+        let linked = rows.linked.iter();
+        said.extend(linked.map(|row| format!("  {}: one payer's outputs {:?} ({})", row.txid, row.vouts, row.rule)));
+        let joined = rows.consolidations.iter();
+        said.extend(joined.map(|row| {
+            format!("  {}: spends {} outputs of mix {} together ({})", row.txid, row.outputs.len(), row.mix, row.rule)
+        }));
+    }
+    said.sort();
+    said.dedup();
+    if !said.is_empty() {
+        writeln!(to, "Linked all the same (inferences):")?;
+    }
+    for line in said.iter().take(ENDS_MAX) {
+        writeln!(to, "{line}")?;
+    }
+    if said.len() > ENDS_MAX {
+        writeln!(to, "  and {} more", said.len() - ENDS_MAX)?;
+    }
+    Ok(())
+}
+
+fn counted(addresses: usize) -> String {
+    if addresses == 1 { "an address by itself".to_owned() } else { format!("{addresses} addresses") }
+}
+
 /// Fees that were asked to be followed and could not be.
 fn fees_note(traces: &[Trace<'_>], to: &mut impl Write) -> Result<(), Error> {
     if traces[0].options().fees != Fees::Coinbase {
@@ -202,12 +394,19 @@ fn fees_note(traces: &[Trace<'_>], to: &mut impl Write) -> Result<(), Error> {
     Ok(())
 }
 
-fn end_table(traces: &[Trace<'_>], ends: &[Spread], to: &mut impl Write) -> Result<(), Error> {
+fn end_table(report: &Report<'_, '_>, ends: &[Spread], to: &mut impl Write) -> Result<(), Error> {
+    let traces = report.traces;
     let mut table = table(&["Where it ends", "value", "least", "most", "by rule"]);
     for end in ends.iter().take(ENDS_MAX) {
         let output = traces[0].view().output(end.output);
         let address = output.address().map_or("no address".to_owned(), |address| address.to_string());
-        let place = format!("{}\n{address}\n{}", output.outpoint(), reasons(traces, end.output));
+        let mut place = format!("{}\n{address}\n{}", output.outpoint(), reasons(traces, end.output));
+        if report.owners.is_some() {
+            place += &match report.owner(end.output) {
+                Some((owner, name)) => format!("\nowner (inferred): {name}, {}", counted(owner.addresses)),
+                None => "\nowner: not inferred".to_owned(),
+            };
+        }
         let names = traces.iter().map(|trace| trace.policy().name);
         let each = names.zip(&end.by_rule).map(|(name, arrived)| format!("{name} {}", arrived_text(traces, arrived)));
         let agreed = traces.len() > 1 && end.is_agreed();
@@ -290,14 +489,13 @@ fn reasons(traces: &[Trace<'_>], output: OutputIndex) -> String {
     format!("{}, {hops} {unit}", visible(&reasons.join(", ")))
 }
 
-/// The trace whose evidence says most: one that keeps the order of satoshis, or else one that conserves.
-fn telling<'t, 'c>(traces: &'t [Trace<'c>]) -> &'t Trace<'c> {
-    let ordered = |trace: &&Trace<'_>| matches!(trace.policy().origin, Origin::RowFront | Origin::RowBack);
-    let conserving = |trace: &&Trace<'_>| trace.policy().conserving;
-    traces.iter().find(ordered).or_else(|| traces.iter().find(conserving)).unwrap_or(&traces[0])
-}
-
-fn evidence(shown: &[&Trace<'_>], output: OutputIndex, limits: PathLimits, to: &mut impl Write) -> Result<(), Error> {
+fn evidence(
+    report: &Report<'_, '_>,
+    shown: &[&Trace<'_>],
+    output: OutputIndex,
+    limits: PathLimits,
+    to: &mut impl Write,
+) -> Result<(), Error> {
     let Some(first) = shown.first() else { return Ok(()) };
     writeln!(to, "\nHow taint came to {}", first.view().output(output).outpoint())?;
     for trace in shown {
@@ -307,7 +505,11 @@ fn evidence(shown: &[&Trace<'_>], output: OutputIndex, limits: PathLimits, to: &
             writeln!(to, "  under {} none came", trace.policy().name)?;
         }
         for path in paths {
-            writeln!(to, "  {}", path.explain(trace).to_string().replace('\n', "\n  "))?;
+            let told = match report.owners {
+                Some(owners) => path.explain_with(trace, owners).to_string(),
+                None => path.explain(trace).to_string(),
+            };
+            writeln!(to, "  {}", told.replace('\n', "\n  "))?;
         }
         if hit.is_some() && trace.policy().conserving {
             let (explained, tainted) = (found.explained().to_sat(), found.tainted.to_sat());
@@ -347,7 +549,8 @@ fn number(amount: Amount) -> Cell {
     Cell::new(grouped(amount.to_sat())).set_alignment(CellAlignment::Right)
 }
 
-fn grouped(sat: u64) -> String {
+fn grouped(sat: impl Into<u128>) -> String {
+    let sat: u128 = sat.into();
     let digits = sat.to_string();
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {
@@ -363,8 +566,8 @@ fn grouped(sat: u64) -> String {
 mod tests {
     #[test]
     fn thousands_are_grouped() {
-        assert_eq!(super::grouped(6_369_996_546), "6,369,996,546");
-        assert_eq!(super::grouped(100), "100");
-        assert_eq!(super::grouped(0), "0");
+        assert_eq!(super::grouped(6_369_996_546_u64), "6,369,996,546");
+        assert_eq!(super::grouped(100_u64), "100");
+        assert_eq!(super::grouped(0_u64), "0");
     }
 }

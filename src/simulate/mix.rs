@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 
 use super::coins::Event;
-use super::plan::Lock;
+use super::plan::{Form, Lock};
 use super::rng::Rng;
 use super::spec::Stage;
 use super::town::{DUST, Draft, Out, Town};
@@ -60,6 +60,9 @@ impl Town {
             let entity = self.entity(EntityKind::Coordinator, name.to_owned());
             let wallet = self.wallet(entity, Habit::of_mix(1), Keeper::Agent);
             self.mixes.coordinators.push(wallet);
+            if name == "Wasabi 2" {
+                self.wallets[id::at(wallet)].habit.order = Order::Descending;
+            }
         }
         self.mixes.denominations = denominations();
         // A mix takes some ten coins, and one coin in two transactions falls due.
@@ -113,7 +116,9 @@ impl Town {
         }
     }
 
+    /// These wallets hold native SegWit coins alone, so what is of another form is moved into one first.
     fn enter(&mut self, slot: u32, kind: u32) -> bool {
+        let Some(slot) = self.as_p2wpkh(slot) else { return false };
         self.unlist(slot);
         if kind == WASABI1 {
             self.mixes.wasabi1.push(slot)
@@ -121,6 +126,21 @@ impl Town {
             self.mixes.wasabi2.push(slot)
         }
         true
+    }
+
+    fn as_p2wpkh(&mut self, slot: u32) -> Option<u32> {
+        let coin = *self.coins.get(slot);
+        if coin.form == Form::P2wpkh && !coin.handed {
+            return Some(slot);
+        }
+        if self.is_full() {
+            return None;
+        }
+        let sat = coin.sat.checked_sub(self.fee(coin.wallet, &[slot], 1)).filter(|sat| *sat > DUST)?;
+        let (lock, role) = (Lock::Fresh(Form::P2wpkh), Role::Transfer);
+        let out = Out { lock, role, ..self.change(sat, coin.wallet) };
+        let slots = self.commit(Draft { kind: Kind::Payment, by: coin.wallet, inputs: vec![slot], outs: vec![out] });
+        slots.first().copied()
     }
 
     pub(super) fn enter_wasabi1(&mut self, slot: u32) -> bool {
@@ -139,13 +159,20 @@ impl Town {
         mixes.premix.iter_mut().chain(&mut mixes.remix).for_each(|queue| queue.retain(|waiting| *waiting != slot));
     }
 
-    /// How many coins wait where a thief waits.
-    pub(super) fn crowd(&self, stage: Stage) -> usize {
+    /// How many coins of others wait where a thief waits.
+    pub(super) fn crowd(&self, stage: Stage, thief: u32) -> usize {
+        let others = |slot: &&u32| self.coins.get(**slot).wallet != thief;
         match stage {
-            Stage::Wasabi1 => self.mixes.wasabi1.len(),
-            Stage::Wasabi2 => self.mixes.wasabi2.len(),
-            _ => self.mixes.premix.iter().map(VecDeque::len).sum(),
+            Stage::Wasabi1 => self.mixes.wasabi1.iter().filter(others).count(),
+            Stage::Wasabi2 => self.mixes.wasabi2.iter().filter(others).count(),
+            _ => self.pool_of(thief).map_or(0, |pool| self.mixes.premix[pool].iter().filter(others).count()),
         }
+    }
+
+    /// The greatest pool in which a wallet waits for its first mix.
+    fn pool_of(&self, wallet: u32) -> Option<usize> {
+        let waits = |slot: &u32| self.coins.get(*slot).wallet == wallet;
+        (0..POOLS.len()).rfind(|pool| self.mixes.premix[*pool].iter().any(waits))
     }
 
     /// The coins of a wallet that wait for a mix.
@@ -158,9 +185,22 @@ impl Town {
 
     /// Splits a coin for a Whirlpool; false when it is too small. `rounds` is how often the outputs will mix at most.
     pub(super) fn tx0(&mut self, slot: u32, rounds: u32, rng: &mut Rng) -> bool {
+        let sat = self.coins.get(slot).sat;
+        let pool = POOLS.iter().rposition(|(amount, fee)| amount * 5 / 2 + fee < sat);
+        pool.is_some_and(|pool| self.tx0_of(slot, pool, rounds, rng))
+    }
+
+    /// Splits a coin for the pool in which a wallet waits, where it waits in one.
+    pub(super) fn join_pool(&mut self, slot: u32, wallet: u32, rng: &mut Rng) -> bool {
+        self.pool_of(wallet).is_some_and(|pool| self.tx0_of(slot, pool, 2, rng))
+    }
+
+    fn tx0_of(&mut self, slot: u32, pool: usize, rounds: u32, rng: &mut Rng) -> bool {
         let coin = *self.coins.get(slot);
-        let Some(pool) = POOLS.iter().rposition(|(amount, fee)| amount * 5 / 2 + fee < coin.sat) else { return false };
         let (amount, entry) = POOLS[pool];
+        if coin.sat <= amount * 5 / 2 + entry {
+            return false;
+        }
         let inputs = vec![slot];
         // What a first mix needs for its fee.
         let extra = rng.between(4, 40) * 50;
@@ -171,7 +211,7 @@ impl Town {
         let Some(left) = coin.sat.checked_sub(count * (amount + extra) + entry + fee).filter(|_| count > 0) else {
             return false;
         };
-        let form = super::plan::Form::P2wpkh;
+        let form = Form::P2wpkh;
         let premix = Out {
             sat: amount + extra,
             wallet: Some(coin.wallet),
@@ -255,7 +295,7 @@ impl Town {
     /// An output of a mix.
     fn mixed(&mut self, sat: u64, wallet: u32) -> Out {
         let (wallet, owner) = (Some(wallet), self.of(wallet).owner);
-        let lock = Lock::Fresh(super::plan::Form::P2wpkh);
+        let lock = Lock::Fresh(Form::P2wpkh);
         Out { sat, wallet, lock, role: Role::Mix, account: None, payer: owner, loot: None, rounds: 1 }
     }
 
@@ -286,7 +326,7 @@ impl Town {
             taken.push(slot);
             outs.push(self.mixed(common, coin.wallet));
             if left > 10 * DUST {
-                outs.push(Out { lock: Lock::Fresh(super::plan::Form::P2wpkh), ..self.change(left, coin.wallet) });
+                outs.push(Out { lock: Lock::Fresh(Form::P2wpkh), ..self.change(left, coin.wallet) });
             }
         }
         if taken.len() < 3 {
@@ -335,10 +375,11 @@ impl Town {
             }
             if left > 20_000 || count == 0 {
                 let sat = left.max(DUST);
-                outs.push(Out { lock: Lock::Fresh(super::plan::Form::P2wpkh), ..self.change(sat, wallet) });
+                outs.push(Out { lock: Lock::Fresh(Form::P2wpkh), ..self.change(sat, wallet) });
             }
         }
-        rng.shuffle(&mut seats);
+        // Both sides of a round are in order of value.
+        seats.sort_by_key(|slot| std::cmp::Reverse(self.coins.get(*slot).sat));
         // More was promised than there is only where somebody came with next to nothing.
         if self.sat(&seats) <= outs.iter().map(|out| out.sat).sum() {
             seats.into_iter().for_each(|slot| self.list(slot));

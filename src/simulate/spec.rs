@@ -161,7 +161,8 @@ impl fmt::Display for Stage {
     }
 }
 
-/// What a thief does with the loot: stages with commas between them, as in `wait 50, split 4, peel 120, join, exchange`.
+/// What a thief does with the loot: stages with commas between them, as in `wait 50, split 4, peel 120, join, exchange`, or the name of a
+/// [programme](Programme::hoard).
 ///
 /// # Examples
 ///
@@ -195,6 +196,22 @@ impl Programme {
         .into()
     }
 
+    /// The loot lies in two thousand pieces and is then swept together a hundred at a time, as after the largest theft of 2016, when some two thousand outputs
+    /// were taken and consolidated years later. `hoard` by name.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fundtrace::simulate::Programme;
+    /// assert_eq!("hoard".parse::<Programme>()?, Programme::hoard());
+    /// assert_eq!(Programme::hoard().to_string(), "split 2000, wait 100, join, wait 10, join");
+    /// # Ok::<(), fundtrace::Error>(())
+    /// ```
+    pub fn hoard() -> Self {
+        use Stage::*;
+        Self { stages: vec![Split(2_000), Wait(100), Join, Wait(10), Join] }
+    }
+
     /// Returns the stages in order.
     pub fn stages(&self) -> &[Stage] {
         &self.stages
@@ -205,6 +222,9 @@ impl FromStr for Programme {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
+        if text.trim() == "hoard" {
+            return Ok(Self::hoard());
+        }
         Ok(Self { stages: text.split(',').map(str::parse).collect::<Result<_, _>>()? })
     }
 }

@@ -179,6 +179,11 @@ impl Town {
 
     /// Sends coins on, less the fee, divided into these shares of a thousand; what is left over goes to the last.
     fn send(&mut self, kind: Kind, inputs: Vec<u32>, shares: &[u64]) -> Vec<u32> {
+        self.send_parts(kind, inputs, shares, 1000)
+    }
+
+    /// As [`send`](Self::send), in shares of so many.
+    fn send_parts(&mut self, kind: Kind, inputs: Vec<u32>, shares: &[u64], whole: u64) -> Vec<u32> {
         let wallet = self.coins.get(inputs[0]).wallet;
         let owner = self.of(wallet).owner;
         let fee = self.fee(wallet, &inputs, shares.len());
@@ -188,7 +193,7 @@ impl Town {
         let mut left = total;
         let mut outs = Vec::with_capacity(shares.len());
         for (at, share) in shares.iter().enumerate() {
-            let sat = if at + 1 == shares.len() { left } else { total / 1000 * share };
+            let sat = if at + 1 == shares.len() { left } else { total / whole * share };
             if sat > DUST {
                 left -= sat;
                 outs.push(self.out(sat, wallet, Role::Transfer, owner));
@@ -200,8 +205,10 @@ impl Town {
     fn split(&mut self, slot: u32, ways: u32, rng: &mut Rng) {
         // More would not fit into a block.
         let ways = u64::from(ways.min(2_000));
-        let shares: Vec<u64> = (0..ways).map(|_| rng.between(500, 1000) / ways).collect();
-        self.send(Kind::FanOut, vec![slot], &shares);
+        // Thousandths are too coarse for many pieces: the shares would be nothing.
+        let whole = if ways > 100 { 1_000_000 } else { 1_000 };
+        let shares: Vec<u64> = (0..ways).map(|_| rng.between(500, 1000) * (whole / 1_000) / ways).collect();
+        self.send_parts(Kind::FanOut, vec![slot], &shares, whole);
     }
 
     fn join_coins(&mut self, at: u32, rng: &mut Rng) -> Turn {
@@ -375,24 +382,26 @@ impl Town {
             }
             return Turn::Over;
         }
-        self.recruit(stage, rng);
+        self.recruit(stage, wallet, rng);
         Turn::After(rng.between(3, 12))
     }
 
     /// Where a thief mixes, others do too, or there would be no crowd to hide in.
-    fn recruit(&mut self, stage: Stage, rng: &mut Rng) {
-        if self.crowd(stage) > 24 {
+    fn recruit(&mut self, stage: Stage, thief: u32, rng: &mut Rng) {
+        if self.crowd(stage, thief) > 24 {
             return;
         }
         for _ in 0..12 {
             let user = self.someone(rng);
             let fits = |slot: &&u32| self.coins.get(**slot).sat > 400_000;
-            let Some(slot) = self.of(user).coins.iter().find(fits).copied() else { continue };
+            // A pool may ask for much, so the largest.
+            let coins = self.of(user).coins.iter().filter(fits);
+            let Some(slot) = coins.max_by_key(|slot| self.coins.get(**slot).sat).copied() else { continue };
             if self.of(user).keeper != Keeper::User {
                 continue;
             }
             match stage {
-                Stage::Whirlpool(_) if rng.chance(40_000) => self.tx0(slot, 2, rng),
+                Stage::Whirlpool(_) if rng.chance(100_000) => self.join_pool(slot, thief, rng),
                 Stage::Wasabi1 => self.enter_wasabi1(slot),
                 Stage::Wasabi2 => self.enter_wasabi2(slot),
                 _ => false,

@@ -475,6 +475,7 @@ fn order(order: Order, outs: &[Out], rng: &mut Rng) -> Vec<usize> {
     match order {
         Order::Random => rng.shuffle(&mut places),
         Order::ByValue => places.sort_by_key(|at| outs[*at].sat),
+        Order::Descending => places.sort_by_key(|at| std::cmp::Reverse(outs[*at].sat)),
         Order::ChangeLast => places.sort_by_key(|at| outs[*at].role == Role::Change),
     }
     places

@@ -37,6 +37,8 @@ pub(super) enum Order {
     Random,
     /// By value, as BIP 69 has it (which breaks ties by script; here they are left as they are).
     ByValue,
+    /// By value, the greatest first.
+    Descending,
     ChangeLast,
 }
 

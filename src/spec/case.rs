@@ -5,6 +5,7 @@ use bitcoin::{Address, Amount, Network, ScriptBuf};
 use serde::{Deserialize, Serialize};
 
 use super::{Rule, SeedSpec, heights, network, network_name};
+use crate::detect::{Confidence, coinjoin};
 use crate::error::{Error, SpecError};
 use crate::id::BlockHeight;
 #[cfg(feature = "toml")]
@@ -12,7 +13,7 @@ use crate::id::number;
 use crate::source::Form;
 use crate::tag::{Tag, Tags};
 use crate::trace::stop::{self, Stop};
-use crate::trace::{CoinbaseOrder, Fees, Options};
+use crate::trace::{CoinbaseOrder, Fees, Mixes, Mode, Options, Through};
 
 /// A case: inputs, seeds, rules, conventions and limits.
 ///
@@ -65,10 +66,18 @@ pub struct Case {
     pub min_sat: Option<u64>,
     /// Through how many transactions to carry taint.
     pub max_transactions: Option<u64>,
+    /// What happens at mixes: `stop`, `flag`, `spread` or `links`; they are not looked for when not given.
+    pub through: Option<Mode>,
+    /// How sure a rule must be before a transaction is called a mix, in per cent; [`Mixes::PERCENT`] when not given.
+    pub mix_confidence: Option<u32>,
     /// What is stolen.
     pub seed: Vec<SeedEntry>,
     /// Addresses where to stop, and who is said to stand behind them.
     pub tag: Vec<TagEntry>,
+    /// Files of tags, relative to the case file; whoever reads the case reads them.
+    pub tag_file: Vec<String>,
+    /// Stop only at tags of these categories; at all of them when not given.
+    pub stop_at: Vec<String>,
 }
 
 /// A seed in a case file.
@@ -297,11 +306,28 @@ impl Case {
         self.as_of.map(BlockHeight::from_u32)
     }
 
+    /// Returns what happens at mixes, if anything does; with these rules and lists.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fundtrace::{detect::coinjoin::Rules, spec::Case, trace::Mode};
+    /// let mut case = Case::default();
+    /// assert!(case.through(Rules::default()).is_none());
+    /// case.through = Some(Mode::Flag);
+    /// case.mix_confidence = Some(90);
+    /// assert_eq!(case.through(Rules::default()).unwrap().describe(), "flag behind mixes (from 90 %)");
+    /// ```
+    pub fn through(&self, rules: coinjoin::Rules) -> Option<Through> {
+        let confidence = Confidence::from_percent(self.mix_confidence.unwrap_or(Mixes::PERCENT));
+        Some(Through::new(self.through?, Mixes::new(rules, confidence)))
+    }
+
     /// Returns the stops: tags first, then hops, amount and budget, as far as they are given.
-    pub fn stop<'t>(&self, tags: &'t Tags) -> Box<dyn Stop + 't> {
+    pub fn stop<'t>(&'t self, tags: &'t Tags) -> Box<dyn Stop + 't> {
         let mut stop: Box<dyn Stop + 't> = Box::new(stop::never());
         if !tags.is_empty() {
-            stop = Box::new(stop::tagged(tags));
+            stop = Box::new(stop::tagged(tags).only(&self.stop_at));
         }
         if let Some(hops) = self.max_hops {
             stop = Box::new(stop.or(stop::hops(hops)));

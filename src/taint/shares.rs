@@ -149,7 +149,7 @@ pub(crate) fn split(total: Amount, weights: &[Amount]) -> Vec<Amount> {
 /// ```
 ///
 /// Calls `each` for every output with an amount a source. O(k log k) an output, with k sources.
-fn draw(owed: &[Amount], values: &[Amount], mut each: impl FnMut(&[Amount])) {
+pub(crate) fn draw(owed: &[Amount], values: &[Amount], mut each: impl FnMut(&[Amount])) {
     let v_all: i128 = owed.iter().map(|amount| i128::from(amount.to_sat())).sum();
     let r: Vec<i128> = owed.iter().map(|amount| i128::from(amount.to_sat())).collect();
     let mut drawn = vec![0_i128; r.len()];

@@ -356,7 +356,7 @@ impl<'c> Search<'_, 'c> {
     }
 
     fn is_tagged(&self, output: Output<'c>) -> bool {
-        !self.tags.is_empty() && !self.tags.of(output).is_empty()
+        !self.tags.is_empty() && self.tags.holding(output).next().is_some()
     }
 
     /// Whether a connection can run through a transaction: one that somebody supplied, visible, in range and in the span.

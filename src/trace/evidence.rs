@@ -14,6 +14,7 @@ use bitcoin::Amount;
 
 use super::Trace;
 use super::coinbase::Row;
+use super::through::flow::Move;
 use crate::chain::Tx;
 use crate::id::{self, OutputIndex, SourceIndex, TxIndex};
 use crate::taint::{Origin, Part, split};
@@ -179,7 +180,12 @@ impl<'t> Walk<'t, '_> {
             wanted.sort_by_key(|(node, _, part)| (std::cmp::Reverse(part.amount), *node));
             wanted.truncate(1);
         }
+        let crossed = self.trace.passage.at(tx.index()).filter(|crossing| !crossing.moves.is_empty());
         let mut taken = match self.trace.policy.origin {
+            _ if crossed.is_some() => {
+                let moves = crossed.map_or(&[][..], |crossing| &crossing.moves);
+                self.moved(tx, &lots, &outputs, moves, &wanted)
+            }
             Origin::RowFront => wanted.iter().flat_map(|wanted| from_row(&lots, &outputs, false, *wanted)).collect(),
             Origin::RowBack => wanted.iter().flat_map(|wanted| from_row(&lots, &outputs, true, *wanted)).collect(),
             Origin::Shares => from_shares(&lots, &wanted),
@@ -202,6 +208,68 @@ impl<'t> Walk<'t, '_> {
             self.flow.nodes[*node].from.push((from, Some(*amount)));
         }
         taken.len()
+    }
+
+    /// As the taint was taken through a mix: every satoshi of a source in an output is one of an input, both in order.
+    fn moved(&self, tx: Tx<'_>, lots: &[Lot<'_>], outputs: &[Amount], moves: &[Move], wanted: &[Wanted]) -> Vec<Taken> {
+        let mut taken = Vec::new();
+        let whole = self.trace.policy.origin == Origin::Whole;
+        for (node, output, part) in wanted {
+            // Where in the source's satoshis of this output the piece begins.
+            let mut skip = part.offset - self.first_of(tx, outputs, *output, part.source).min(part.offset);
+            let mut want = part.amount;
+            let key = |moved: &Move| (id::at(moved.output), moved.source);
+            let start = moves.partition_point(|moved| key(moved) < (*output, part.source));
+            let end = moves.partition_point(|moved| key(moved) <= (*output, part.source));
+            for moved in &moves[start..end] {
+                let lot = id::at(moved.input);
+                if whole {
+                    let piece = Part { source: moved.source, offset: Amount::ZERO, amount: moved.amount };
+                    taken.push((*node, lot, piece, moved.amount));
+                    continue;
+                }
+                let dropped = skip.min(moved.amount);
+                skip -= dropped;
+                let amount = want.min(moved.amount - dropped);
+                want -= amount;
+                if amount > Amount::ZERO {
+                    // The input's satoshis of the source go to the outputs in order.
+                    let gone = |other: &&Move| {
+                        (other.input, other.source) == (moved.input, moved.source) && other.output < moved.output
+                    };
+                    let before: Amount = moves.iter().filter(gone).map(|other| other.amount).sum();
+                    let pieces = pieces(lots[lot].parts, part.source, before + dropped, amount);
+                    taken.extend(pieces.into_iter().map(|piece| (*node, lot, piece, piece.amount)));
+                }
+            }
+        }
+        if self.trace.policy.origin == Origin::Shares {
+            // One node an input and source, however many outputs ask.
+            let mut given: BTreeMap<(usize, SourceIndex), Amount> = BTreeMap::new();
+            for (_, lot, part, amount) in &taken {
+                *given.entry((*lot, part.source)).or_insert(Amount::ZERO) += *amount;
+            }
+            for (_, lot, part, _) in &mut taken {
+                *part = Part { offset: Amount::ZERO, amount: given[&(*lot, part.source)], ..*part };
+            }
+        }
+        taken
+    }
+
+    /// Where a source's satoshis begin in an output of a mix, or in its fee as it was dealt; they lie together there.
+    fn first_of(&self, tx: Tx<'_>, outputs: &[Amount], output: usize, source: SourceIndex) -> Amount {
+        let trace = self.trace;
+        let dealt = tx.outputs().nth(output).map(|output| output.index());
+        let parts = match dealt {
+            Some(output) => trace.touch(output).map_or(&[][..], |touch| &touch.parts),
+            None => {
+                let fee = trace.fees.binary_search_by_key(&tx.index(), |fee| fee.tx);
+                fee.map_or(&[][..], |at| &trace.fees[at].parts)
+            }
+        };
+        let back = dealt.is_none() && trace.policy.origin == Origin::RowBack;
+        let offset = |part: &Part| if back { outputs[output] - part.offset - part.amount } else { part.offset };
+        parts.iter().filter(|part| part.source == source).map(offset).min().unwrap_or(Amount::ZERO)
     }
 
     fn wanted(&self, node: usize, outputs: &[Amount]) -> Wanted {
@@ -294,6 +362,22 @@ fn from_shares(lots: &[Lot<'_>], wanted: &[Wanted]) -> Vec<Taken> {
         }
     }
     taken
+}
+
+/// The parts of a source, from its satoshi `from` on, `amount` of them.
+fn pieces(parts: &[Part], source: SourceIndex, from: Amount, amount: Amount) -> Vec<Part> {
+    let (mut skip, mut want) = (from, amount);
+    let mut pieces = Vec::new();
+    for part in parts.iter().filter(|part| part.source == source) {
+        let dropped = skip.min(part.amount);
+        skip -= dropped;
+        let taken = want.min(part.amount - dropped);
+        want -= taken;
+        if taken > Amount::ZERO {
+            pieces.push(Part { source, offset: part.offset + dropped, amount: taken });
+        }
+    }
+    pieces
 }
 
 /// Every input that the source reached, whole.

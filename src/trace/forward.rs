@@ -13,14 +13,20 @@
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use bitcoin::Amount;
 
 use super::coinbase::Row;
 use super::graph::{Carry, Via, sort_carries};
+use super::owners::{Between, Transfer};
 use super::seed;
-use super::{Burned, Displaced, End, FeeTaint, Fees, Options, Policy, Reason, Seed, Seeded, Stop, Touch, Trace, Visit};
+use super::through::{Crossing, How, Mix, Mode, Passage, Through, flag, flow};
+use super::{
+    Burned, Displaced, End, FeeTaint, Fees, Options, Owners, Policy, Reason, Seed, Seeded, Stop, Touch, Trace, Visit,
+};
 use crate::chain::{Output, Spent, Tx, View};
+use crate::detect::Finding;
 use crate::id::{BlockHeight, OutputIndex, SourceIndex, TxIndex};
 use crate::taint::{Lot, Part, Taint};
 
@@ -75,7 +81,95 @@ pub fn forward<'c, T: Taint, S: Stop + ?Sized>(
     stop: &S,
     options: &Options,
 ) -> Trace<'c> {
-    let mut run = Run::start(view, seeds, rule, stop, *options);
+    follow(Run::start(view, seeds, rule, stop, *options, None))
+}
+
+/// As [`forward`], but between owners: what stays inside one cluster is no move.
+///
+/// Amounts, fees and the balance are those of [`forward`]; a hop leads from one owner to another. What was not counted stands in
+/// [`Trace::inside_transfers`].
+///
+/// # Panics
+///
+/// As [`forward`], and when the clusters are of another chain and have fewer addresses than they say.
+///
+/// # Complexity
+///
+/// As [`forward`]; for each transaction that taint is carried through, its inputs' clusters are looked up, and the guard is asked where they are one.
+///
+/// # Examples
+///
+/// A transfer to oneself:
+///
+/// ```
+/// use fundtrace::bitcoin::{Amount, OutPoint, PubkeyHash, ScriptBuf, TxOut, Txid, hashes::Hash};
+/// use fundtrace::chain::{ChainBuilder, NewInput, NewTx};
+/// use fundtrace::cluster::{self, Rule};
+/// use fundtrace::taint::Fifo;
+/// use fundtrace::trace::{self, Options, Owners, PathLimits, stop};
+///
+/// let txid = |n| Txid::from_byte_array([n; 32]);
+/// let to = |key: u8, sat| TxOut { value: Amount::from_sat(sat), script_pubkey: ScriptBuf::new_p2pkh(&PubkeyHash::from_byte_array([key; 20])) };
+/// let mut builder = ChainBuilder::new();
+/// // The loot of key 1 pays 4 to key 2 and 1 back to key 1.
+/// let loot = NewInput::new(OutPoint::new(txid(1), 0)).prevout(to(1, 5));
+/// builder.insert(NewTx::claimed(txid(2), vec![loot], vec![to(2, 4), to(1, 1)]))?;
+/// let chain = builder.finish()?;
+///
+/// let clusters = cluster::by_spending(chain.view(), |_| false);
+/// let owners = Owners::new(&clusters, vec![Rule::new("spending", 1).parameters("coinjoin=keep")]);
+/// let stolen = chain.view().output_at(OutPoint::new(txid(1), 0)).unwrap().seed("theft");
+/// let trace = trace::forward_between(chain.view(), &[stolen], &Fifo, &stop::never(), &Options::default(), &owners);
+/// let ends: Vec<(u64, u32)> = trace.ends().iter().map(|end| (end.amount.to_sat(), end.hops)).collect();
+/// assert_eq!(ends, [(4, 1), (1, 0)]);
+/// assert_eq!(trace.inside().unwrap().taint_sat, 1);
+/// let path = &trace.paths(trace.ends()[1].output, PathLimits::default()).paths[0];
+/// assert_eq!((path.steps.len(), path.moves()), (2, 0));
+/// assert!(path.explain_with(&trace, &owners).to_string().contains("no move: payer and payee are one cluster under spending 1"));
+/// # Ok::<(), fundtrace::Error>(())
+/// ```
+pub fn forward_between<'c, T: Taint, S: Stop + ?Sized>(
+    view: View<'c>,
+    seeds: &[Seed],
+    rule: &T,
+    stop: &S,
+    options: &Options,
+    owners: &Owners<'_>,
+) -> Trace<'c> {
+    follow(Run::start(view, seeds, rule, stop, *options, Some(owners)))
+}
+
+/// As [`forward`], with a choice of what happens at mixes: see [`through`](super::through). The analyst's stops are asked first.
+///
+/// # Panics
+///
+/// As [`forward`].
+///
+/// # Complexity
+///
+/// As [`forward`]; and for each mix the detector's, for spreading O(m n log m) with m inputs and n outputs, for links what
+/// [`Through::limits`] allows.
+///
+/// # Examples
+///
+/// See [`through`](super::through).
+pub fn forward_through<'c, T: Taint, S: Stop + ?Sized>(
+    view: View<'c>,
+    seeds: &[Seed],
+    rule: &T,
+    stop: &S,
+    through: &Through,
+    options: &Options,
+) -> Trace<'c> {
+    let mut run = Run::start(view, seeds, rule, stop, *options, None);
+    run.through = Some(through);
+    run.trace.passage.mode = Some(through.mode);
+    run.trace.stop = format!("{}; {}", run.trace.stop, through.describe());
+    follow(run)
+}
+
+fn follow<'c, T: Taint, S: Stop + ?Sized>(mut run: Run<'_, 'c, T, S>) -> Trace<'c> {
+    let view = run.trace.view;
     while let Some(next) = run.queue.first().copied() {
         let height = BlockHeight::from_u32(view.columns().height_in_force(next));
         match run.pending.first_key_value().map(|(block, _)| *block).filter(|block| *block < height) {
@@ -118,11 +212,20 @@ struct Run<'r, 'c, T: Taint, S: ?Sized> {
     seed_of: HashMap<OutputIndex, SourceIndex>,
     lots: Vec<Lot<T::Mark>>,
     marks: Vec<T::Mark>,
+    owners: Option<&'r Owners<'r>>,
+    through: Option<&'r Through>,
     trace: Trace<'c>,
 }
 
 impl<'r, 'c, T: Taint, S: Stop + ?Sized> Run<'r, 'c, T, S> {
-    fn start(view: View<'c>, seeds: &[Seed], rule: &'r T, stop: &'r S, options: Options) -> Self {
+    fn start(
+        view: View<'c>,
+        seeds: &[Seed],
+        rule: &'r T,
+        stop: &'r S,
+        options: Options,
+        owners: Option<&'r Owners<'r>>,
+    ) -> Self {
         let labels: Vec<&str> = seeds.iter().map(|seed| seed.label.as_str()).collect();
         let (sources, by_label) = seed::numbered(&labels);
         let policy = Policy::of(rule, sources.len());
@@ -143,6 +246,8 @@ impl<'r, 'c, T: Taint, S: Stop + ?Sized> Run<'r, 'c, T, S> {
             carries_in: Vec::new(),
             nodes: Vec::new(),
             transactions: 0,
+            between: owners.map(|owners| Between { rules: owners.rules().to_vec(), transfers: Vec::new() }),
+            passage: Passage::default(),
         };
         let mut run = Self {
             rule,
@@ -155,6 +260,8 @@ impl<'r, 'c, T: Taint, S: Stop + ?Sized> Run<'r, 'c, T, S> {
             seed_of: HashMap::new(),
             lots: Vec::new(),
             marks: Vec::new(),
+            owners,
+            through: None,
             trace,
         };
         for seed in seeds {
@@ -195,6 +302,10 @@ impl<'r, 'c, T: Taint, S: Stop + ?Sized> Run<'r, 'c, T, S> {
     fn visit(&mut self, tx: Tx<'c>) {
         // Without every input's value neither the fee nor a share is known.
         let blind = tx.input_value().is_none();
+        let mix = self.through.and_then(|through| Some((through, through.mixes.find(tx)?)));
+        let stops = mix.as_ref().filter(|(through, _)| through.mode == Mode::Stop);
+        let stops = stops.map(|(_, finding)| Reason::Mix(Arc::new(Mix::of(finding))));
+        let mut entered = Amount::ZERO;
         let mut lots = std::mem::take(&mut self.lots);
         lots.clear();
         let mut hops_least = u32::MAX;
@@ -204,8 +315,13 @@ impl<'r, 'c, T: Taint, S: Stop + ?Sized> Run<'r, 'c, T, S> {
                 && let Some(held) = self.held.remove(&prevout.index())
             {
                 let stopped = self.check(prevout, Some(tx), &held);
-                match stopped.or(blind.then_some(Reason::UnknownPrevout)) {
-                    Some(reason) => self.end(prevout.index(), held, reason),
+                match stopped.or_else(|| stops.clone()).or(blind.then_some(Reason::UnknownPrevout)) {
+                    Some(reason) => {
+                        if matches!(reason, Reason::Mix(_)) && stops.is_some() {
+                            entered += self.rule.amount(&held.mark);
+                        }
+                        self.end(prevout.index(), held, reason);
+                    }
                     None => {
                         hops_least = hops_least.min(held.hops);
                         self.carry(Via::Output(prevout.index()), prevout.tx().index(), tx.index(), &held.mark);
@@ -217,18 +333,37 @@ impl<'r, 'c, T: Taint, S: Stop + ?Sized> Run<'r, 'c, T, S> {
         }
         if hops_least != u32::MAX {
             self.trace.transactions += 1;
-            self.spread(tx, &lots, hops_least);
+            self.spread(tx, &lots, hops_least, mix);
+        } else if let (Some(_), Some((_, finding)), true) = (stops, mix, entered > Amount::ZERO) {
+            self.stopped(tx, finding, entered);
         }
         self.lots = lots;
     }
 
-    fn spread(&mut self, tx: Tx<'c>, lots: &[Lot<T::Mark>], hops: u32) {
+    /// Notes a mix that the trace does not cross.
+    fn stopped(&mut self, tx: Tx<'c>, finding: Finding, entered: Amount) {
+        let (tx, how) = (tx.index(), How::Stopped);
+        let crossing =
+            Crossing { tx, finding, how, entered, changes: Vec::new(), settled: Vec::new(), moves: Vec::new() };
+        self.trace.passage.crossings.push(crossing);
+    }
+
+    fn spread(&mut self, tx: Tx<'c>, lots: &[Lot<T::Mark>], hops: u32, mix: Option<(&Through, Finding)>) {
         let mut values: Vec<Amount> = tx.outputs().map(|output| output.value().unwrap_or(Amount::ZERO)).collect();
         values.push(tx.fee().expect("a transaction whose inputs are all known has a fee"));
-        let mut marks = self.spread_marks(lots, &values);
+        let mut marks = match mix {
+            Some((through, finding)) => self.cross(tx, through, finding, lots, &values),
+            None => self.spread_marks(lots, &values),
+        };
         let fee = marks.pop().unwrap_or_default();
+        let payer = self.owners.and_then(|owners| Some((owners, owners.payer(tx)?)));
         for (output, mark) in tx.outputs().zip(marks.drain(..)) {
-            self.put(output, mark, hops + 1);
+            let inside = payer.is_some_and(|(owners, payer)| owners.cluster_of(output) == Some(payer));
+            self.put(output, mark, if inside { hops } else { hops + 1 });
+            if inside && let Some(touch) = self.touched.get(&output.index()).filter(|_| !self.is_seed(output)) {
+                let transfer = Transfer { output: output.index(), amount: touch.amount };
+                self.trace.between.as_mut().expect("owners are given").transfers.push(transfer);
+            }
         }
         self.marks = marks;
         let amount = self.rule.amount(&fee);
@@ -250,6 +385,36 @@ impl<'r, 'c, T: Taint, S: Stop + ?Sized> Run<'r, 'c, T, S> {
     fn spread_marks(&mut self, lots: &[Lot<T::Mark>], values: &[Amount]) -> Vec<T::Mark> {
         let mut marks = std::mem::take(&mut self.marks);
         self.rule.spread(self.trace.sources.len(), lots, values, &mut marks);
+        self.hold_to_law(lots, values, &marks);
+        marks
+    }
+
+    /// Takes the taint through a mix as the analyst chose.
+    fn cross(
+        &mut self,
+        tx: Tx<'c>,
+        through: &Through,
+        finding: Finding,
+        lots: &[Lot<T::Mark>],
+        values: &[Amount],
+    ) -> Vec<T::Mark> {
+        let inputs: Vec<Amount> = lots.iter().map(|lot| lot.value).collect();
+        let (how, passed) = through.flow(tx, &finding, &inputs, values);
+        let (marks, moves, settled) = match passed.flow {
+            Some(flow) => {
+                let (marks, moves) = flow::cross(self.rule, self.trace.sources.len(), lots, values, &flow);
+                self.hold_to_law(lots, values, &marks);
+                (marks, moves, flow.settled)
+            }
+            None => (self.spread_marks(lots, values), Vec::new(), Vec::new()),
+        };
+        let entered = lots.iter().map(|lot| self.rule.amount(&lot.mark)).sum();
+        let (tx, changes) = (tx.index(), passed.changes);
+        self.trace.passage.crossings.push(Crossing { tx, finding, how, entered, changes, settled, moves });
+        marks
+    }
+
+    fn hold_to_law(&self, lots: &[Lot<T::Mark>], values: &[Amount], marks: &[T::Mark]) {
         assert_eq!(marks.len(), values.len(), "rule {} must mark every output", self.rule.name());
         if T::CONSERVING {
             let within = marks.iter().zip(values).all(|(mark, value)| self.rule.amount(mark) <= *value);
@@ -258,12 +423,11 @@ impl<'r, 'c, T: Taint, S: Stop + ?Sized> Run<'r, 'c, T, S> {
             assert!(within && arrived == handed_on, "rule {} must conserve value", self.rule.name());
             debug_assert_eq!(
                 self.sums(lots.iter().map(|lot| &lot.mark)),
-                self.sums(&marks),
+                self.sums(marks),
                 "rule {} must conserve each source",
                 self.rule.name()
             );
         }
-        marks
     }
 
     fn sums<'m>(&self, marks: impl IntoIterator<Item = &'m T::Mark>) -> BTreeMap<SourceIndex, Amount>
@@ -366,9 +530,13 @@ impl<'r, 'c, T: Taint, S: Stop + ?Sized> Run<'r, 'c, T, S> {
             spender,
             hops: held.hops,
             amount: self.rule.amount(&held.mark),
-            seed: self.seed_of.contains_key(&output.index()),
+            seed: self.is_seed(output),
             transactions: self.trace.transactions,
         })
+    }
+
+    fn is_seed(&self, output: Output<'c>) -> bool {
+        self.seed_of.contains_key(&output.index())
     }
 
     fn end(&mut self, output: OutputIndex, held: Held<T::Mark>, reason: Reason) {
@@ -398,8 +566,12 @@ impl<'r, 'c, T: Taint, S: Stop + ?Sized> Run<'r, 'c, T, S> {
         trace.fees.sort_by_key(|fee| fee.tx);
         trace.burned.sort_by_key(|burned| (burned.tx, burned.output));
         trace.displaced.sort_by_key(|displaced| displaced.output);
+        if let Some(between) = &mut trace.between {
+            between.transfers.sort_by_key(|transfer| transfer.output);
+        }
         trace.carries_in = sort_carries(&mut trace.carries);
         trace.nodes = trace.find_nodes();
+        flag::finish(&mut trace);
         if T::CONSERVING {
             let adds_up = trace.balance().adds_up() && trace.balances().iter().all(|balance| balance.adds_up());
             assert!(adds_up, "rule {} must conserve value and each source over the whole run", trace.policy.name);

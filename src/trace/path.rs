@@ -12,7 +12,7 @@ use std::fmt;
 use bitcoin::Amount;
 
 use super::evidence::{Evidence, Node, Place};
-use super::{Trace, Via};
+use super::{Owners, Trace, Via, owners};
 use crate::id::{OutputIndex, SourceIndex, TxIndex};
 
 /// How much to search.
@@ -136,6 +136,8 @@ pub struct PathStep {
     /// True when the transaction took in nothing but taint of this path's source: given what arrived there, every conserving rule fills
     /// this output with it. False for a seed, for a coinbase, and always under poison.
     pub certain: bool,
+    /// True when the payer paid this output to itself, in a trace between owners ([`forward_between`](super::forward_between)): no move.
+    pub inside: bool,
 }
 
 impl Trace<'_> {
@@ -197,7 +199,7 @@ impl Trace<'_> {
                 Place::Output(output) => {
                     let tainted = self.touch(output).map_or(Amount::ZERO, |touch| touch.amount);
                     let certain = !steps.is_empty() && fee_of.is_none() && self.is_certain(output, source);
-                    steps.push(PathStep { output, tainted, fee_of, certain });
+                    steps.push(PathStep { output, tainted, fee_of, certain, inside: self.is_inside(output) });
                     fee_of = None;
                 }
             }
@@ -228,27 +230,44 @@ impl Path {
     ///
     /// See `examples/colonial_pipeline.rs`.
     pub fn explain<'t>(&'t self, trace: &'t Trace<'_>) -> impl fmt::Display + 't {
-        Explained { path: self, trace }
+        Explained { path: self, trace, owners: None }
+    }
+
+    /// As [`explain`](Self::explain), with the inferred owner of each output.
+    ///
+    /// # Examples
+    ///
+    /// See [`forward_between`](super::forward_between).
+    pub fn explain_with<'t>(&'t self, trace: &'t Trace<'_>, owners: &'t Owners<'_>) -> impl fmt::Display + 't {
+        Explained { path: self, trace, owners: Some(owners) }
+    }
+
+    /// Returns how many moves the path has: its steps after the seed, but those inside one cluster where the trace is between owners.
+    pub fn moves(&self) -> usize {
+        self.steps.iter().skip(1).filter(|step| !step.inside).count()
     }
 }
 
-struct Explained<'t, 'c> {
+struct Explained<'t, 'c, 'o> {
     path: &'t Path,
     trace: &'t Trace<'c>,
+    owners: Option<&'t Owners<'o>>,
 }
 
-impl fmt::Display for Explained<'_, '_> {
+impl fmt::Display for Explained<'_, '_, '_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (path, trace) = (self.path, self.trace);
         let policy = trace.policy();
         let label = trace.label(path.source);
         write!(f, "{} sat of {label:?} under {} v{}:", path.amount.to_sat(), policy.name, policy.version)?;
-        for (hop, step) in path.steps.iter().enumerate() {
+        let mut hop = 0;
+        for (at, step) in path.steps.iter().enumerate() {
+            hop += u32::from(at > 0 && !step.inside);
             let output = trace.view().output(step.output);
             let value = output.value().unwrap_or(Amount::ZERO).to_sat();
             write!(f, "\n  {hop:>3}  {}  {} of {value} sat tainted", output.outpoint(), step.tainted.to_sat())?;
             let tx = output.tx();
-            match (hop, step.fee_of, step.certain) {
+            match (at, step.fee_of, step.certain) {
                 (0, ..) => f.write_str("; the seed: defeated if this output is not what was stolen")?,
                 (_, Some(payer), _) => {
                     write!(f, "; by the fee of {} to its miner", trace.view().tx(payer).txid())?;
@@ -267,6 +286,15 @@ impl fmt::Display for Explained<'_, '_> {
                         f,
                         "; other value came in too (inputs: {inputs}, outputs: {outputs}): another rule divides them otherwise"
                     )?;
+                }
+            }
+            if let (true, Some(rules)) = (step.inside, trace.entity_rules()) {
+                write!(f, "; no move: payer and payee are one cluster under {}", owners::told(rules))?;
+            }
+            if let Some(owners) = self.owners {
+                match owners.of(output) {
+                    Some(owner) => write!(f, "; appears to be of {}", trace.view().address(owner.name))?,
+                    None => f.write_str("; its owner is not inferred: no address")?,
                 }
             }
         }

@@ -20,7 +20,7 @@ use std::collections::HashMap;
 
 use bitcoin::Amount;
 
-use super::{Options, Policy, Reason, Seed, Seeded, Stop, seed};
+use super::{Options, Owners, Policy, Reason, Seed, Seeded, Stop, seed};
 use crate::chain::{Output, View};
 use crate::id::{self, SourceIndex, TxIndex};
 use crate::taint::flat::{Amounts, Flat, Labelled, Lanes, Placing, Rows, Sets};
@@ -30,6 +30,9 @@ use run::{Held, Run};
 use sparse::{GiveWay, Sparse};
 
 /// Which engine runs. All give the same result.
+///
+/// Inside, the dense one streams the chain where nothing stops, fees are booked, and every output counts as a hop; between owners
+/// ([`reach_between`]) it does not.
 ///
 /// # Examples
 ///
@@ -119,7 +122,39 @@ pub fn reach_with<'c, S: Stop + ?Sized>(
     options: &Options,
 ) -> Reach<'c> {
     let labels: Vec<&str> = seeds.iter().map(|seed| seed.label.as_str()).collect();
-    Start { engine, view, stop, options: *options, keep: false }.run(&labels, seeds, rule, None).0
+    Start { engine, view, stop, options: *options, owners: None, keep: false }.run(&labels, seeds, rule, None).0
+}
+
+/// As [`reach_with`], but between owners: what stays inside one cluster is no move, as for [`forward_between`](super::forward_between).
+///
+/// # Panics
+///
+/// As [`reach`], and when the clusters are of another chain and have fewer addresses than they say.
+///
+/// # Examples
+///
+/// ```
+/// use fundtrace::{ChainBuilder, cluster, taint::Rule, trace::{self, Engine, Options, Owners, stop}};
+/// let chain = ChainBuilder::new().finish()?;
+/// let clusters = cluster::by_spending(chain.view(), |_| false);
+/// let owners = Owners::new(&clusters, vec![cluster::Rule::new("spending", 1)]);
+/// let options = Options::default();
+/// let reach = trace::reach_between(Engine::Auto, chain.view(), &[], Rule::Fifo, &stop::never(), &options, &owners);
+/// assert_eq!(reach.inside().unwrap().transfers, 0);
+/// # Ok::<(), fundtrace::Error>(())
+/// ```
+pub fn reach_between<'c, S: Stop + ?Sized>(
+    engine: Engine,
+    view: View<'c>,
+    seeds: &[Seed],
+    rule: Rule,
+    stop: &S,
+    options: &Options,
+    owners: &Owners<'_>,
+) -> Reach<'c> {
+    let labels: Vec<&str> = seeds.iter().map(|seed| seed.label.as_str()).collect();
+    let start = Start { engine, view, stop, options: *options, owners: Some(owners), keep: false };
+    start.run(&labels, seeds, rule, None).0
 }
 
 /// Goes on from a state that [`State`] describes, and returns the state that was reached beside what was found.
@@ -135,7 +170,7 @@ pub(super) fn resume<'c, S: Stop + ?Sized>(
     options: &Options,
     from: Option<&State>,
 ) -> Result<(Reach<'c>, State), &'static str> {
-    let start = Start { engine: Engine::Auto, view, stop, options: *options, keep: true };
+    let start = Start { engine: Engine::Auto, view, stop, options: *options, owners: None, keep: true };
     if let Some(from) = from {
         let (sources, by_label) = seed::numbered(labels);
         let mut found = Reach::new(view, policy(rule, sources.len()), *options, stop.describe());
@@ -165,6 +200,7 @@ struct Start<'r, 'c, S: ?Sized> {
     view: View<'c>,
     stop: &'r S,
     options: Options,
+    owners: Option<&'r Owners<'r>>,
     /// Whether the state is wanted that the run ends in.
     keep: bool,
 }
@@ -203,7 +239,7 @@ impl<'r, 'c, S: Stop + ?Sized> Start<'r, 'c, S> {
         mut found: Reach<'c>,
         from: Option<&State>,
     ) -> (Reach<'c>, State) {
-        let mut run = Run::new(self.view, flat, self.stop, self.options, found.sources.len());
+        let mut run = Run::new(self.view, flat, self.stop, self.options, self.owners, found.sources.len());
         if let Some(from) = from {
             from.restore(&mut run);
         }
@@ -311,6 +347,7 @@ fn close<'c, F: Flat, S: Stop + ?Sized>(run: Run<'_, 'c, F, S>, mut found: Reach
         found.first_share.push(id::number(found.shares.len()));
     }
     found.transactions = run.transactions;
+    found.inside = run.owners.map(|_| run.inside);
     found.ledger = run.ledger;
     if found.policy.conserving {
         let adds_up = found.balance().adds_up() && found.balances().iter().all(|balance| balance.adds_up());

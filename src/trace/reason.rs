@@ -3,7 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::tag::Tag;
+use super::through::Mix;
+use crate::tag::{Inferred, Tag};
 
 /// Why a trace ends at an output.
 ///
@@ -24,7 +25,7 @@ pub enum Reason {
     UnknownSpender,
     /// The transaction that spends it has an input of unknown value, so nothing can be shared out.
     UnknownPrevout,
-    /// It pays a tagged service; the first of its tags.
+    /// It pays a tagged service; the first of its tags at which to stop. One that a cluster carried here [says so](Tag::inferred).
     Tagged(Arc<Tag>),
     /// It is as many hops from a seed as were allowed.
     Hops,
@@ -34,6 +35,8 @@ pub enum Reason {
     AsOf,
     /// The budget of transactions was spent.
     Budget,
+    /// The transaction that spends it is said to be a mix, and the run stops at mixes.
+    Mix(Arc<Mix>),
     /// A rule of the caller's; what it said.
     Custom(Arc<str>),
 }
@@ -50,14 +53,16 @@ impl Reason {
             Self::Below => "below",
             Self::AsOf => "as_of",
             Self::Budget => "budget",
+            Self::Mix(_) => "mix",
             Self::Custom(_) => "custom",
         }
     }
 
-    /// Returns what goes with it: the tag's label, or what the caller's rule said.
+    /// Returns what goes with it: the tag's label, the mix with rule and confidence, or what the caller's rule said.
     pub fn detail(&self) -> Option<&str> {
         match self {
             Self::Tagged(tag) => Some(&tag.label),
+            Self::Mix(mix) => Some(&mix.text),
             Self::Custom(detail) => Some(detail),
             _ => None,
         }
@@ -72,6 +77,11 @@ impl Reason {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())?;
+        if let Self::Tagged(tag) = self
+            && let Some(Inferred { from, rule, .. }) = &tag.inferred
+        {
+            return write!(f, " ({}, inferred from {from} by {rule})", tag.label);
+        }
         self.detail().map_or(Ok(()), |detail| write!(f, " ({detail})"))
     }
 }

@@ -169,7 +169,8 @@ pub struct Route {
     pub source: SourceIndex,
     /// From the seed to the output; a route to a seed is that seed alone.
     pub steps: Vec<RouteStep>,
-    /// From output to output; a way through a fee into a coinbase counts one, as in [`Touch::hops`](super::Touch::hops).
+    /// From output to output; a way through a fee into a coinbase counts one, as in [`Touch::hops`](super::Touch::hops); between
+    /// owners, moves.
     pub hops: u32,
     /// The narrowest step's width, its two ends included.
     pub width: Amount,

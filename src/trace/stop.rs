@@ -4,16 +4,17 @@
 //! combine with [`or`](Stop::or); where several hold, the first in the order given is the reason. Without a rule ([`never()`])
 //! nothing is cut. The ended output's taint stays there; the transaction that spends it sees it as clean.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bitcoin::Amount;
+use bitcoin::hashes::sha256;
 
 use super::Reason;
 use crate::chain::{Output, Tx};
 use crate::detect::{Confidence, Verdict};
 use crate::id::BlockHeight;
 use crate::service::deposit::{Deposits, RULE};
-use crate::tag::Tags;
+use crate::tag::{Tag, Tags};
 
 /// A tainted output as a stop sees it.
 ///
@@ -284,9 +285,12 @@ impl Stop for Budget {
     }
 }
 
-/// Stops at outputs that pay a tagged address, except at a seed.
+/// Stops at outputs that pay a tagged address, except at a seed. The first of its tags that holds on the day of its block is the reason.
 ///
 /// What leaves a service again is the service's money; its own books, which are not on the chain, say whose.
+///
+/// Where tags were [spread](crate::cluster::spread()) over clusters, the first output that pays any address of a cluster ends there: a deposit
+/// address, say, and not the hot wallet into which it was swept later. The tag says that it is inferred, and from which address.
 ///
 /// # Examples
 ///
@@ -297,7 +301,7 @@ impl Stop for Budget {
 /// assert!(stop::tagged(&tags).describe().starts_with("tagged (0 addresses, sha256 "));
 /// ```
 pub fn tagged(tags: &Tags) -> Tagged<'_> {
-    Tagged { tags }
+    Tagged { tags, categories: &[], digest: OnceLock::new() }
 }
 
 /// Made by [`tagged`].
@@ -305,9 +309,31 @@ pub fn tagged(tags: &Tags) -> Tagged<'_> {
 /// # Examples
 ///
 /// See [`tagged`].
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Tagged<'t> {
     tags: &'t Tags,
+    categories: &'t [String],
+    /// Every trace describes its stop; many tags take a while to hash.
+    digest: OnceLock<sha256::Hash>,
+}
+
+impl<'t> Tagged<'t> {
+    /// Stops only at tags of these categories (abuses and concepts count, see [`Tag::is_of`](crate::tag::Tag::is_of)); without any, at all. Tags of
+    /// other categories are passed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fundtrace::tag::Tags;
+    /// use fundtrace::trace::stop::{self, Stop};
+    /// let (tags, only) = (Tags::default(), ["exchange".to_owned(), "mixing_service".to_owned()]);
+    /// assert!(stop::tagged(&tags).only(&only).describe().starts_with("tagged as exchange or mixing_service (0 addresses, "));
+    /// ```
+    #[must_use]
+    pub fn only(mut self, categories: &'t [String]) -> Self {
+        self.categories = categories;
+        self
+    }
 }
 
 impl Stop for Tagged<'_> {
@@ -315,11 +341,23 @@ impl Stop for Tagged<'_> {
         if at.seed {
             return None;
         }
-        let tag = self.tags.of(at.output).first()?;
+        let stops =
+            |tag: &&Tag| self.categories.is_empty() || self.categories.iter().any(|category| tag.is_of(category));
+        let tag = self.tags.holding(at.output).find(stops)?;
         Some(Reason::Tagged(Arc::new(tag.clone())))
     }
     fn describe(&self) -> String {
-        format!("tagged ({} addresses, sha256 {})", self.tags.len(), self.tags.digest())
+        let only =
+            if self.categories.is_empty() { String::new() } else { format!(" as {}", self.categories.join(" or ")) };
+        let covered = match self.tags.covered() {
+            0 => String::new(),
+            covered => format!("clusters of {covered}, "),
+        };
+        format!(
+            "tagged{only} ({} addresses, {covered}sha256 {})",
+            self.tags.len(),
+            self.digest.get_or_init(|| self.tags.digest())
+        )
     }
 }
 

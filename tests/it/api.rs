@@ -11,23 +11,28 @@ use fundtrace::cluster::{
     Step,
 };
 use fundtrace::detect::coinjoin::Rules;
+use fundtrace::detect::coinjoin::change::ChangeLink;
 use fundtrace::detect::links::{IntraFees, Limits, Links, Matrix, Ways};
 use fundtrace::detect::memo::chainflip::Swap;
 use fundtrace::detect::memo::thorchain::{Action, Asset, Holding, Memo};
 use fundtrace::detect::{self, Confidence, Feature, Finding, Verdict, dormant::Terms};
 use fundtrace::eval::{
-    Agreement, Ari, Attribution, Bootstrap, Cell, ChangeCase, ChangeRow, ChangeScore, ChangeStudy, ClassScore,
-    Clustering, Decoys, Detection, Interval, Label, Landing, OwnerPart, Pick, Ratio, RouteScore, Score, Scorecard,
-    StudyOptions, TaintRow, TaintStudy,
+    self, Agreement, Ari, Attribution, Bootstrap, Cell, ChangeCase, ChangeRow, ChangeScore, ChangeStudy, ClassScore,
+    ClusterRow, ClusterStudy, Clustering, Decoys, Detection, Interval, Label, Landing, OwnerPart, Pick, Ratio,
+    RouteScore, Score, Scorecard, StudyOptions, TaintRow, TaintStudy,
 };
 use fundtrace::graph::{Node, Spend, Visited};
 use fundtrace::id::{InputIndex, TheftIndex};
-use fundtrace::report::{Arrived, Conventions, Facts, Given, Manifest, Report, Seen, Spread};
+use fundtrace::report::{
+    Arrived, Classification, Conventions, Facts, Given, Manifest, OwnersGiven, Report, Seen, Sentence, Spread,
+    tagpack::Head,
+};
+use fundtrace::service::{custodial_mixer, peel};
 #[cfg(feature = "simulate")]
 use fundtrace::simulate::{BlockFiles, Card, CardRow, Mined, Programme, Stage, World, WorldSpec};
 use fundtrace::source::{FileSet, Form, csv::Dump};
 use fundtrace::spec::{Case, Place, ResolvedSeed, Rule, SeedEntry, SeedSpec, TagEntry};
-use fundtrace::tag::{Tag, Tags};
+use fundtrace::tag::{self, Conflict, Date, Inferred, Level, Listing, Pack, Tag, Tags, Unusable};
 use fundtrace::taint::{
     Fifo, Haircut, Juniority, Lifo, Lot, Origin, Part, Poison, Poisoned, Runs, Seniority, Shares, Taint, Tiho,
 };
@@ -35,9 +40,11 @@ use fundtrace::trace::route::{Order, Route, RouteOptions, RouteStep, Routes, Sha
 use fundtrace::trace::stop::{AsOf, Below, Budget, Hops, Never, Or, Stop, Tagged, When};
 use fundtrace::trace::{
     Balance, Bound, BoundLimits, Burned, Carry, CoinbaseOrder, ConnectLimit, ConnectLimits, Connection, Displaced, End,
-    FeeTaint, Fees, Gap, Lead, Leads, Link, Missing, Most, Options, Overlap, Path, PathLimit, PathLimits, PathStep,
-    Paths, Policy, Reason, Seed, Seeded, Touch, Trace, Via, Visit,
+    FeeTaint, Fees, Fold, Folded, FoldedStep, Gap, Inside, Lead, Leads, Link, Missing, Most, Options, Overlap, Owner,
+    Owners, Path, PathLimit, PathLimits, PathStep, Paths, Policy, Reason, Seed, Seeded, Touch, Trace, Transfer, Via,
+    Visit,
 };
+use fundtrace::trace::{Behind, Consolidation, Crossing, How, Linked, Mix, MixSheet, MixStop, Mixes, Mode, Through};
 use fundtrace::truth::{
     Account, Entity, EntityKind, Exit, Handover, Kind, OutputTruth, Role, Row, Stolen, Theft, Truth, TxTruth,
 };
@@ -60,7 +67,8 @@ fn public_types_are_debug_send_and_sync() {
     plain::<(Lot<Runs>, Origin, Part, Poisoned, Runs, Shares)>();
     plain::<(Confidence, Feature, Finding, detect::Kind, detect::Options, Rules, Terms, Verdict)>();
     plain::<(Action, Asset, Holding, IntraFees, Limits, Links, Matrix, Memo, Swap, Ways)>();
-    plain::<(Tag, Tags, OutputSetIter<'_>)>();
+    plain::<(tag::Confidence, Conflict<'_>, Date, tag::Form, Inferred, Level, Listing, Pack, Unusable)>();
+    plain::<(cluster::Carried, Tag, Tags, OutputSetIter<'_>)>();
     plain::<(change::Payment<'_>, change::Funds, change::Paid, change::Guess, change::Ballot, change::Votes<Nothing>)>(
     );
     plain::<(change::Fingerprint, change::Fingerprints, change::Mask, change::Published, change::Rule)>();
@@ -79,6 +87,7 @@ fn public_types_are_debug_send_and_sync() {
     plain::<(change::TwoHops<fn()>, change::And<Nothing, Nothing>, change::Or<Nothing, Nothing>)>();
     plain::<(change::Minus<Nothing, Nothing>, change::Unique<Nothing>, change::Unless<Nothing, fn()>)>();
     plain::<(change::InHindsight<Nothing>, change::Context<'_>, ChangeRow, ChangeStudy)>();
+    plain::<(ClusterRow, ClusterStudy, cluster::Guard)>();
     plain::<(Clusters, Derivation, Evidence, History, Inference<'_>, Merged, Proofs, cluster::Rule, Statistics, Step)>(
     );
     plain::<(Alarm, Built, Constraints, Contradiction, Merge, Soft, Veto, VetoReason)>();
@@ -87,7 +96,10 @@ fn public_types_are_debug_send_and_sync() {
     plain::<(Balance, Burned, Carry, CoinbaseOrder, Displaced, End, FeeTaint, Fees, Lead, Leads, Missing)>();
     plain::<(Options, Overlap, Path, PathLimit, PathLimits, PathStep, Paths, Policy, Reason, Seed)>();
     plain::<(Seeded, Touch, Trace<'_>, Via, Visit<'_>)>();
+    plain::<(fundtrace::trace::Holding, Inside, Owner, Owners<'_>, Transfer, OwnersGiven)>();
     plain::<(ConnectLimit, ConnectLimits, Connection, Link)>();
+    plain::<(Behind, ChangeLink, Consolidation, Crossing, How, Linked, Mix, MixSheet, Mode)>();
+    plain::<(MixStop<'_>, Mixes, Through)>();
     plain::<(Bound, BoundLimits, Gap, Most, fundtrace::trace::Place)>();
     plain::<(Order, Route, RouteOptions, RouteStep, Routes, Share, Width)>();
     plain::<(Case, Place, ResolvedSeed, Rule, SeedEntry, SeedSpec, TagEntry)>();
@@ -98,6 +110,10 @@ fn public_types_are_debug_send_and_sync() {
     plain::<(Score, Scorecard, StudyOptions, TaintRow, TaintStudy)>();
     #[cfg(feature = "simulate")]
     plain::<(BlockFiles, Card, CardRow, Mined, Programme, Stage, World, WorldSpec)>();
+    plain::<(eval::PayoutScore, eval::PeelScore, Fold, Folded, FoldedStep)>();
+    plain::<(peel::Chain, peel::Known<'_>, peel::Peels<'_>, peel::Ratio, peel::Step, peel::Stop, peel::Terms)>();
+    plain::<(custodial_mixer::Candidate, custodial_mixer::Decoys, custodial_mixer::Payouts, custodial_mixer::Terms)>();
+    plain::<(Classification, Head, Sentence)>();
     plain::<(Arrived, Conventions, Facts, Given, Manifest, Report<'_, '_>, Seen, Spread)>();
 }
 

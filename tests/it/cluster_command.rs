@@ -83,6 +83,16 @@ fn cluster_counts_and_lists_members() {
         assert_eq!(with["rules"], serde_json::json!(["spending", name]));
         assert!(with["clusters"].as_u64() <= shown["clusters"].as_u64());
     }
+    for name in ["votes", "votes_in_hindsight"] {
+        let rules = format!("spending,{name}");
+        let with = json(&[&["cluster"], &source[..], &["--json", "--rules", &rules]].concat());
+        assert_eq!(with["rules"], serde_json::json!(["spending", name]));
+        assert!(with["clusters"].as_u64() < shown["clusters"].as_u64());
+    }
+    // In this chain one ordinary payment spends a coin without need, and so does the payjoin.
+    let payjoin = json(&[&["cluster"], &source[..], &["--json", "--payjoin", "skip"]].concat());
+    assert_eq!((&shown["payjoin"], &payjoin["payjoin"]), (&"keep".into(), &"skip".into()));
+    assert!(payjoin["clusters"].as_u64() > shown["clusters"].as_u64());
     let early = json(&[&["cluster"], &source[..], &["--json", "--as-of", "100"]].concat());
     assert!(early["addresses"].as_u64() < shown["addresses"].as_u64());
     assert!(succeed(&[&["cluster"], &source[..]].concat()).contains("clusters "));
@@ -94,14 +104,21 @@ fn what_is_not_understood_is_refused_and_leaves_no_file() {
     let source = fixture();
     let base = ["cluster", &source, "--network", "regtest"];
     let message = refused(&[&base[..], &["--rules", "spendin"]].concat(), 2);
-    assert!(message.contains("unknown rule \"spendin\"; known are spending, same_key, address_reuse, "), "{message}");
-    let parquet = folder.join("members.parquet");
-    let message = refused(&[&base[..], &["--members", &parquet.display().to_string()]].concat(), 2);
-    assert!(message.contains(".csv"), "{message}");
+    assert!(
+        message.contains(
+            "unknown rule \"spendin\"; known are spending, same_key, votes, votes_in_hindsight, address_reuse, "
+        ),
+        "{message}"
+    );
+    let table = folder.join("members.xlsx");
+    let message = refused(&[&base[..], &["--members", &table.display().to_string()]].concat(), 2);
+    assert!(message.contains(".csv or .parquet"), "{message}");
     refused(&[&base[..], &["--coinjoin", "maybe"]].concat(), 2);
-    let absent = folder.join("absent/members.csv");
-    let message = refused(&[&base[..], &["--members", &absent.display().to_string()]].concat(), 1);
-    assert!(message.contains("absent/members.csv"), "{message}");
+    for name in ["absent/members.csv", "absent/members.parquet"] {
+        let absent = folder.join(name);
+        let message = refused(&[&base[..], &["--members", &absent.display().to_string()]].concat(), 1);
+        assert!(message.contains(name), "{message}");
+    }
     assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0);
 }
 
@@ -127,7 +144,16 @@ fn explain_names_the_transactions() {
     }
     let text = succeed(&["explain", &fixture(), from, to, "--network", "regtest"]);
     assert!(text.contains(steps[0]["txid"].as_str().unwrap()) && text.contains("by rule spending 1"), "{text}");
+    assert!(
+        text.starts_with(&format!("{from} and {to} are in one cluster of {} addresses, joined in ", members.len()))
+    );
+    assert_eq!(
+        text.matches("   the only link: ").count(),
+        steps.iter().filter(|step| step["only_link"] == true).count()
+    );
     let other = clusters.keys().find(|name| *name != from).unwrap();
+    let text = succeed(&["explain", &fixture(), from, other, "--network", "regtest"]);
+    assert!(text.contains("are not joined by spending (coinjoin=skip"), "{text}");
     let apart = json(&["explain", &fixture(), from, other, "--network", "regtest", "--json"]);
     assert_eq!((&apart["same_cluster"], &apart["steps"]), (&false.into(), &Value::Null));
     let nobody = "bcrt1qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqdku202";
@@ -191,7 +217,7 @@ fn coinjoins_are_left_out_unless_kept() {
     let kept = json(&["explain", &store, &of(0), &of(1), "--coinjoin", "keep", "--json"]);
     assert_eq!(kept["steps"][0]["parameters"], "coinjoin=keep");
     let skipped = json(&["explain", &store, &of(0), &of(1), "--json"]);
-    assert_eq!(skipped["rules"][0]["parameters"], "coinjoin=skip, from 60 %");
+    assert_eq!(skipped["rules"][0]["parameters"], "coinjoin=skip, from 60 %, repeated outputs");
     let rests_on_it = |step: &Value| step["txid"] == mix.txid().to_string();
     assert!(skipped["steps"].as_array().is_none_or(|steps| !steps.iter().any(rests_on_it)));
 }

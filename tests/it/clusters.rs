@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use fundtrace::bitcoin::Network;
 use fundtrace::bitcoin::hashes::{Hash, sha256};
 use fundtrace::chain::Writer;
-use fundtrace::cluster::{self, Clusters, Evidence, Graph, History, Proofs, Rule, spending};
+use fundtrace::cluster::{self, Clusters, Evidence, Graph, Guard, History, Proofs, Rule, spending};
 use fundtrace::petgraph::Direction;
 use fundtrace::petgraph::visit::{IntoNeighbors, IntoNeighborsDirected, IntoNodeIdentifiers};
 use fundtrace::source::blk::Blocks;
@@ -540,6 +540,32 @@ fn check_on_chain(view: View<'_>) -> (usize, usize) {
         }
     }
     (steps, links)
+}
+
+/// The cluster of 44 on the main chain: every member is explained to the first, and what is called the only link is one.
+#[test]
+fn derivations_hold_on_mainnet() {
+    let Some(chain) = packed("btc_mainnet_0_4312/blk00000_0-4312.dat.zst", Network::Bitcoin) else { return };
+    let view = chain.view();
+    let proofs = Proofs::of(spending::evidence(view, &Guard::default().to_string(), |tx| Guard::default().skips(tx)));
+    let clusters = proofs.clusters();
+    let members = clusters.members(clusters.largest(1)[0]);
+    assert_eq!(members.len(), 44);
+    let (mut links, mut others) = (0, 0);
+    for (from, to) in members.iter().flat_map(|from| members.iter().map(move |to| (*from, *to))).step_by(7) {
+        for step in proofs.explain(from, to).unwrap().steps {
+            let spends: Vec<_> = view.tx(step.tx).inputs().filter_map(|input| input.address_index()).collect();
+            assert!(spends.contains(&step.from) && spends.contains(&step.to));
+            // Made anew without the transaction.
+            let rest = proofs.evidence().without(step.tx).clusters();
+            assert_eq!(step.is_only_link, !rest.is_same(from, to));
+            if step.is_only_link { links += 1 } else { others += 1 }
+        }
+    }
+    println!("{links} only links, {others} others");
+    assert!(links > 0);
+    let (steps, links) = check_on_chain(view);
+    assert!(steps >= links && links > 10, "{steps} steps, {links} only links");
 }
 
 #[test]

@@ -23,9 +23,12 @@ mod links;
 mod long_runs;
 mod memos;
 mod mini;
+mod mixers;
 mod model;
 mod oracle;
 mod owners;
+mod owners_trace;
+mod peel;
 mod random;
 mod reach;
 mod reference;
@@ -36,6 +39,9 @@ mod sources;
 mod store;
 #[cfg(feature = "cli")]
 mod stores;
+#[cfg(feature = "cli")]
+mod tags;
+mod through;
 mod twin;
 #[cfg(feature = "simulate")]
 mod watch;

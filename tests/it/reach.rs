@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use crate::mini::StopRow;
 use crate::random::{FIRST, case};
 
-const ENGINES: [Engine; 6] = [
+pub const ENGINES: [Engine; 6] = [
     Engine::Auto,
     Engine::Sparse,
     Engine::Dense,

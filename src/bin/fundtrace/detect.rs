@@ -7,12 +7,15 @@ use std::path::{Path, PathBuf};
 use clap::Args as ClapArgs;
 use fundtrace::bitcoin::Txid;
 use fundtrace::detect::{self, Finding, Kind, Options};
+use fundtrace::service::peel::{Known, Peels, Terms};
+use fundtrace::service::{chips, custodial_mixer};
 use fundtrace::{BlockHeight, Error, View};
 use serde::Serialize;
 
 use crate::input::{self, InputArgs};
+use crate::peels::{self, PeelsBy};
 
-const KINDS: &str = "Kinds: coinjoin, premix, swap, payjoin, batch, consolidation, fan_out, dormant, dust, structuring.\n\
+const KINDS: &str = "Kinds: coinjoin, premix, swap, payjoin, batch, consolidation, fan_out, dormant, dust, structuring, peel, custodial_mixer.\n\
                      A finding is what a rule infers from a transaction's form, with its confidence in parts of a million, and no fact of the chain.";
 
 /// Recognise mixes, swaps to other chains, batches and other shapes; one finding a line.
@@ -36,6 +39,9 @@ pub(crate) struct Args {
     /// The first mixes of Whirlpool's pools, which need no parents.
     #[arg(long, value_name = "FILE")]
     anchors: Option<PathBuf>,
+    /// Which rules say what goes on in a peel chain: `ratio` (at least 0.8 of what is paid out), or change rules; of several, all must agree.
+    #[arg(long, value_name = "RULE,...", default_value = "ratio", value_parser = peels::by)]
+    peels_by: PeelsBy,
     /// One JSON object a line instead of words.
     #[arg(long)]
     json: bool,
@@ -59,7 +65,17 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     options.anchors = txids(args.anchors.as_deref())?;
     let chain = input::load(&args.input.input, &args.input.forms, args.input.network)?;
     let view = args.as_of.map_or(chain.view(), |height| chain.as_of(BlockHeight::from_u32(height)));
-    let found = detect::scan(view, &options);
+    let mut found = detect::scan(view, &options);
+    if options.kinds.contains(&Kind::Peel) {
+        let peels = Peels::of(view, &args.peels_by.rule()?, &Terms::default(), Known::default());
+        found.extend(peels.findings());
+    }
+    if options.kinds.contains(&Kind::CustodialMixer) {
+        found.extend(chips::scan(view));
+        found.extend(custodial_mixer::scan(view));
+    }
+    // Stable: what a detector says first stands first.
+    found.sort_by_key(|(index, finding)| (*index, finding.kind));
     let mut out = BufWriter::new(std::io::stdout().lock());
     for (index, finding) in &found {
         let txid = view.tx(*index).txid();
@@ -78,7 +94,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
 fn line(txid: Txid, finding: &Finding, out: &mut impl Write) -> Result<(), Error> {
     let (ppm, verdict) = (finding.confidence.to_ppm(), finding.verdict.as_str());
     write!(out, "{txid} {} {verdict} {}.{:04} % {}", finding.kind, ppm / 10_000, ppm % 10_000, finding.rule)?;
-    for (name, feature) in &finding.features {
+    for (name, feature) in finding.features.iter() {
         write!(out, " {name}={}", serde_json::to_string(feature).map_err(IoError::from)?)?;
     }
     Ok(writeln!(out)?)

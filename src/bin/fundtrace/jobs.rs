@@ -4,9 +4,10 @@ use std::io::{BufWriter, Error as IoError, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use fundtrace::bitcoin::Network;
+use fundtrace::detect::coinjoin;
 use fundtrace::spec::{self, Case, Job, ResolvedSeed, Rule};
 use fundtrace::tag::Tags;
-use fundtrace::trace::{Reach, Seed, Stop};
+use fundtrace::trace::{Reach, Seed, Stop, Through, stop};
 use fundtrace::{Chain, Error};
 use serde_json::{Value, json};
 
@@ -28,6 +29,14 @@ struct Ready<'l> {
     seeds: Vec<Seed>,
     tags: Tags,
     rules: Vec<Rule>,
+    through: Option<Through>,
+}
+
+impl Ready<'_> {
+    fn stop(&self) -> Box<dyn Stop + '_> {
+        let stop = self.case.stop(&self.tags);
+        trace::stopped_at_mixes(stop, self.through.as_ref(), "--jobs").expect("a case that is ready stops at mixes")
+    }
 }
 
 /// The rows of a case, one for each rule.
@@ -98,7 +107,7 @@ fn apart(cases: &[Listed], args: &Args) -> Vec<Rows> {
     let one = |listed: &Listed| {
         let case = listed.case()?;
         let chain = load(case, &listed.file, args)?;
-        let ready = ready(case, args, &chain)?;
+        let ready = ready(case, &listed.file, args, &chain)?;
         Ok(follow(&chain, &[ready]).concat())
     };
     cases.iter().map(one).collect()
@@ -108,7 +117,8 @@ fn apart(cases: &[Listed], args: &Args) -> Vec<Rows> {
 fn together(cases: &[Listed], args: &Args) -> Result<Vec<Rows>, Error> {
     let (forms, network) = reading(cases, args)?;
     let chain = input::load(&args.input.input, &forms, network)?;
-    let found: Vec<Result<Ready<'_>, Error>> = cases.iter().map(|listed| ready(listed.case()?, args, &chain)).collect();
+    let found: Vec<Result<Ready<'_>, Error>> =
+        cases.iter().map(|listed| ready(listed.case()?, &listed.file, args, &chain)).collect();
     let mut failed = Vec::new();
     let mut sound = Vec::new();
     for one in found {
@@ -201,26 +211,24 @@ fn load(case: &Case, file: &Path, args: &Args) -> Result<Chain<Bytes>, Error> {
     input::load(&trace::inputs(case, &[], Some(file))?, &forms, network(case, args)?)
 }
 
-fn ready<'l>(case: &'l Case, args: &Args, chain: &Chain<Bytes>) -> Result<Ready<'l>, Error> {
+fn ready<'l>(case: &'l Case, file: &Path, args: &Args, chain: &Chain<Bytes>) -> Result<Ready<'l>, Error> {
     let named = chain.network();
     if let Some(own) = network(case, args)?.filter(|own| *own != named) {
         return Err(input::invalid(format!("the case is of {own}, and the input of {named}")));
     }
-    let mut tags = case.tags(named)?;
-    for entry in &args.tag {
-        let (script, tag) = entry.resolve(named)?;
-        tags.insert(script, tag);
-    }
+    let tags = trace::known_tags(args, case, Some(file), named)?.tags;
     let view = case.height().map_or(chain.view(), |height| chain.as_of(height));
     let given = spec::resolve(view, &case.seeds()?)?;
     let rules = args.policy.as_ref().map_or_else(|| case.rules(), |named| Ok(named.0.clone()))?;
     let seeds = given.iter().flat_map(ResolvedSeed::seeds).collect();
-    Ok(Ready { case, given, seeds, tags, rules })
+    let through = case.through(coinjoin::Rules::default());
+    trace::stopped_at_mixes(Box::new(stop::never()), through.as_ref(), "--jobs")?;
+    Ok(Ready { case, given, seeds, tags, rules, through })
 }
 
 /// Runs cases side by side; for each of them a row for every rule.
 fn follow(chain: &Chain<Bytes>, cases: &[Ready<'_>]) -> Vec<Vec<Value>> {
-    let stops: Vec<_> = cases.iter().map(|ready| ready.case.stop(&ready.tags)).collect();
+    let stops: Vec<_> = cases.iter().map(Ready::stop).collect();
     let counter = Counter::new();
     let stops: Vec<_> = stops.iter().map(|stop| counter.over(&**stop)).collect();
     let mut jobs = Vec::new();

@@ -11,11 +11,14 @@ mod info;
 mod input;
 mod jobs;
 mod look;
+mod members;
 mod origins;
+mod peels;
 mod progress;
 mod save;
 mod simulate;
 mod store;
+mod tags;
 mod trace;
 mod watch;
 

@@ -17,9 +17,20 @@ const ENDS_MAX: usize = 40;
 
 /// What goes with no backward run, or cannot be shown of one, is told before anything is read.
 pub(crate) fn check(args: &Args) -> Result<(), Error> {
-    if args.resume.is_some() || args.bounds || !args.explain.is_empty() || !args.paths_to.is_empty() {
-        let what = "--direction backward goes with none of --resume, --bounds, --explain and --paths-to";
+    if args.resume.is_some()
+        || args.bounds
+        || !args.explain.is_empty()
+        || !args.paths_to.is_empty()
+        || args.peels.is_some()
+    {
+        let what = "--direction backward goes with none of --resume, --bounds, --explain, --paths-to and --peels";
         return Err(input::invalid(what));
+    }
+    if !args.owners.is_empty() {
+        return Err(input::invalid("--owners goes with --direction forward only"));
+    }
+    if args.write_tags.is_some() {
+        return Err(input::invalid("--write-tags goes with forward runs, as only they end at addresses"));
     }
     match args.format {
         Format::Json | Format::Table => Ok(()),

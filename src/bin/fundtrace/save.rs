@@ -7,7 +7,10 @@ use fundtrace::Error;
 
 /// Writes under a temporary name in the same folder and renames; when something fails nothing is left, and what was there before stays. A link
 /// stays a link, and a file that is replaced keeps its permissions.
-pub(crate) fn save(path: &Path, write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<(), Error> {
+pub(crate) fn save(
+    path: &Path,
+    write: impl FnOnce(&mut (dyn Write + Send)) -> std::io::Result<()>,
+) -> Result<(), Error> {
     let saved = || -> std::io::Result<()> {
         let there = path.canonicalize().ok();
         let path = there.as_deref().unwrap_or(path);

@@ -33,7 +33,7 @@ pub(crate) struct Args {
     /// As what the chain is written: a store, Bitcoin Core's block files, or raw transactions in JSON lines.
     #[arg(long = "as", value_enum, default_value_t = Shape::Store)]
     shape: Shape,
-    /// What a thief does with the loot, such as "wait 50, split 4, peel 120, join, exchange"; once for each theft. Without it, the usual thefts.
+    /// What a thief does with the loot, such as "wait 50, split 4, peel 120, join, exchange", or "hoard"; once for each theft. Without it, the usual thefts.
     #[arg(long = "theft", value_name = "PROGRAMME", value_parser = str::parse::<Programme>)]
     thefts: Vec<Programme>,
     /// Print the calibration card as JSON.

@@ -6,18 +6,24 @@ use std::path::{Path, PathBuf};
 use clap::{ArgGroup, Args as ClapArgs, ValueEnum};
 use fundtrace::bitcoin::address::NetworkUnchecked;
 use fundtrace::bitcoin::{Address, Network, OutPoint};
+use fundtrace::chain::{Output, Tx};
+use fundtrace::detect::coinjoin;
 use fundtrace::report::{self, Report};
+use fundtrace::service::peel::{self, Peels, Terms};
 use fundtrace::spec::{self, Case, ResolvedSeed, Rule, SeedSpec, TagEntry};
-use fundtrace::trace::{self, BoundLimits, CoinbaseOrder, Fees, PathLimits, Place, Seed, stop};
+use fundtrace::trace::stop::{self, Stop};
+use fundtrace::trace::{self, BoundLimits, CoinbaseOrder, Fees, Mode, Owners, PathLimits, Place, Seed, Through};
 use fundtrace::{BlockHeight, Error, OutputIndex, View};
 
 use crate::input::{self, InputArgs};
+use crate::peels::{self, PeelsBy};
 use crate::progress::Counter;
-use crate::{jobs, origins, store, watch};
+use crate::tags::{self, Known, TagArgs};
+use crate::{cluster, jobs, origins, store, watch};
 
 /// Follow stolen coins from seeds to where they end, under one taint rule or several side by side.
 ///
-/// A case file may hold all of this; what the command line gives as well takes the place of what the case file says. Only tags
+/// A case file may hold all of this but owners; what the command line gives as well takes the place of what the case file says. Only tags
 /// add up.
 #[derive(ClapArgs, Debug)]
 #[command(group = ArgGroup::new("what").args(["seed", "seeds", "case", "jobs"]).required(true).multiple(true))]
@@ -40,6 +46,11 @@ pub(crate) struct Args {
     /// Stop at this address and say that LABEL stands behind it; may be given more than once, and beside the case file's tags.
     #[arg(long, value_name = "ADDRESS=LABEL", value_parser = tag)]
     pub(crate) tag: Vec<TagEntry>,
+    #[command(flatten)]
+    pub(crate) tags: TagArgs,
+    /// Write what the run infers of the addresses where it ends into this file, as a TagPack that GraphSense and --tags read.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["jobs", "resume"])]
+    pub(crate) write_tags: Option<PathBuf>,
     /// Follow no further than so many hops from a seed.
     #[arg(long, value_name = "N")]
     max_hops: Option<u32>,
@@ -58,6 +69,13 @@ pub(crate) struct Args {
     /// In which order subsidy and fees stand in a coinbase's row.
     #[arg(long, value_enum)]
     coinbase_order: Option<OrderArg>,
+    /// What happens at a mix: stop there, flag what lies behind, spread over its outputs, or weigh by its matrix of links. Mixes are not looked
+    /// for when not given.
+    #[arg(long, value_name = "stop|flag|spread|links", value_parser = str::parse::<Mode>)]
+    through: Option<Mode>,
+    /// How sure a rule must be before a transaction is called a mix (60 when not given).
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(0..=100))]
+    mix_confidence: Option<u32>,
     /// The form of the result.
     #[arg(long, value_enum, default_value = "table")]
     pub(crate) format: Format,
@@ -72,16 +90,35 @@ pub(crate) struct Args {
     /// (table and json).
     #[arg(long, value_name = "TXID:VOUT")]
     pub(crate) paths_to: Vec<OutPoint>,
+    /// Show each peel chain on the way as one step with its peels (table and json). RULE says which output goes on: `ratio` (at least 0.8 of what is
+    /// paid out), or a change rule; of several, all must agree.
+    #[arg(long, value_name = "RULE,...", num_args = 0..=1, default_missing_value = "ratio", value_parser = peels::by)]
+    pub(crate) peels: Option<PeelsBy>,
     /// Go on from where this file says, write down there where the run has come to, and show what is new since. Begins anew where the file
     /// is not there yet. One rule, one store.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["explain", "bounds", "paths_to", "jobs"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["explain", "bounds", "paths_to", "peels", "jobs"])]
     pub(crate) resume: Option<PathBuf>,
     /// Run every case file (*.toml) of a folder and show one summary; where INPUT is given it takes the place of the cases' own.
-    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["seed", "seeds", "case", "explain", "bounds", "paths_to", "max_paths"])]
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["seed", "seeds", "case", "explain", "bounds", "paths_to", "peels", "max_paths"])]
     jobs: Option<PathBuf>,
     /// Forward: where the coins of the seeds went. Backward: where they came from (table and json; one rule after the other, each with its own balance).
     #[arg(long, value_enum, default_value = "forward")]
     pub(crate) direction: Direction,
+    /// Show who appears to own each output: its cluster under these rules, as for `cluster --rules` (spending, same_key, change rules), named by the
+    /// cluster's first address. An owner is an inference, and the report names the rules.
+    #[arg(long, value_name = "RULE,...", value_delimiter = ',', value_parser = cluster::rule, conflicts_with_all = ["resume", "jobs"])]
+    pub(crate) owners: Vec<cluster::Rule>,
+    /// With --owners: whether CoinJoins and what else repeats amounts join addresses (keep) or not (skip), as for `cluster`.
+    #[arg(long, value_name = "skip|keep", default_value = "skip", requires = "owners")]
+    pub(crate) coinjoin: cluster::Choice,
+    /// With --owners: count moves between owners only. A transfer whose inputs all are of the output's cluster is no hop, neither for --max-hops nor in
+    /// what is shown; amounts stay what they are.
+    #[arg(long, requires = "owners")]
+    pub(crate) entities: bool,
+    /// With --owners: let a tag that says it stands for a cluster hold for every address of its cluster, so that a trace stops there too. Such a
+    /// tag says that it is inferred, under which rules and from which address.
+    #[arg(long, requires = "owners")]
+    spread_tags: bool,
     /// How many evidence paths to show to an output, under each rule.
     #[arg(long, value_name = "N", default_value_t = PathLimits::default().paths_max)]
     max_paths: usize,
@@ -174,17 +211,36 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     }
     let chain = input::load(&inputs?, &forms, named)?;
     let network = chain.network();
-    let mut tags = case.tags(network).map_err(in_case)?;
-    for entry in &args.tag {
-        let (script, tag) = entry.resolve(network)?;
-        tags.insert(script, tag);
-    }
+    let known = known_tags(args, &case, args.case.as_deref(), network)?;
     let view = case.height().map_or(chain.view(), |height: BlockHeight| chain.as_of(height));
+    let (clusters, named) = match args.owners[..] {
+        [] => (None, Vec::new()),
+        _ => cluster::owners(view, &args.owners, args.coinjoin).map(|(clusters, named)| (Some(clusters), named))?,
+    };
+    let over = |clusters| tags::over_clusters(view, clusters, &known.tags, &named);
+    let spread = clusters.as_ref().filter(|_| args.spread_tags).map(over);
+    let tags = spread.as_ref().unwrap_or(&known.tags);
+    tags::tell_categories(tags, &case.stop_at);
     let given = spec::resolve(view, &specs).map_err(|error| if by_case { in_case(error) } else { error })?;
     let explain = find_outputs("--explain", view, &args.explain)?;
     let routes_to = find_outputs("--paths-to", view, &args.paths_to)?;
     let seeds: Vec<Seed> = given.iter().flat_map(ResolvedSeed::seeds).collect();
-    let (stop, options) = (case.stop(&tags), case.options());
+    let through = case.through(coinjoin::Rules::default());
+    let (mut stop, options) = (case.stop(tags), case.options());
+    if through.is_none() && case.mix_confidence.is_some() {
+        return Err(invalid("--mix-confidence (mix_confidence in a case file) goes with --through"));
+    }
+    if through.is_some() && args.direction == Direction::Backward {
+        return Err(invalid("--through goes forward only"));
+    }
+    if through.is_some() && args.entities {
+        return Err(invalid(
+            "--through and --entities do not go together: a mix is crossed along outputs, not between owners",
+        ));
+    }
+    if args.resume.is_some() {
+        stop = stopped_at_mixes(stop, through.as_ref(), "--resume")?;
+    }
     if args.direction == Direction::Backward {
         return origins::run(view, &given, &rules, &*stop, &options, args.format);
     }
@@ -196,7 +252,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     let mut bounds = Vec::new();
     if args.bounds {
         // A limit cuts each rule elsewhere, so the bounds are of runs that end at tags alone.
-        let tagged = stop::tagged(&tags);
+        let tagged = stop::tagged(tags).only(&case.stop_at);
         let poison = Rule::Poison.forward(view, &seeds, &counter.over(&tagged), &options);
         let one = |output: &OutputIndex| Place::new(view.output(*output).outpoint().to_string(), [*output]);
         let places: Vec<Place> = poison.services().into_iter().chain(explain.iter().map(one)).collect();
@@ -205,11 +261,51 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
         }
         bounds = trace::bounds(&poison, &places, BoundLimits::default())?;
     }
-    let traces = spec::run(view, &seeds, &rules, &stop, &options);
+    let guard = args.coinjoin.guard();
+    let skips = |tx: Tx<'_>| guard.skips(tx);
+    let owners = clusters.as_ref().map(|clusters| Owners::new(clusters, named).guard(&skips));
+    let traces = match (&owners, &through) {
+        (_, Some(through)) => spec::run_through(view, &seeds, &rules, &stop, through, &options),
+        (Some(owners), None) if args.entities => spec::run_between(view, &seeds, &rules, &stop, &options, owners),
+        _ => spec::run(view, &seeds, &rules, &stop, &options),
+    };
     drop(counter);
     let limits = PathLimits::default().paths(args.max_paths);
-    let report = Report::new(&traces)?.seeds(&given).explain(&explain).paths(limits);
-    write(&report.bounds(&bounds).routes_to(&routes_to), args.format)
+    let mut report = Report::new(&traces)?.seeds(&given).explain(&explain).paths(limits).tags(tags, &known.listings);
+    if let Some(owners) = &owners {
+        report = report.owners(owners)?;
+    }
+    if let Some(path) = &args.write_tags {
+        tags::write(path, &report)?;
+    }
+    let report = report.bounds(&bounds).routes_to(&routes_to);
+    let Some(by) = &args.peels else { return write(&report, args.format) };
+    let tagged = |output: Output<'_>| !tags.of(output).is_empty();
+    let peels = Peels::of(view, &by.rule()?, &Terms::default(), peel::Known::default().tagged(&tagged));
+    write(&report.peels(&peels), args.format)
+}
+
+/// The tags of the command line, which are trusted most, of the case, and of the files that either names.
+pub(crate) fn known_tags(args: &Args, case: &Case, file: Option<&Path>, network: Network) -> Result<Known, Error> {
+    let mut own = Case::default();
+    own.tag.clone_from(&args.tag);
+    let own = own.tags(network)?;
+    let mut known = tags::of_case(case, file, &args.tags.tags, network)?;
+    known.tags = own.before(known.tags);
+    Ok(known)
+}
+
+/// The stop with that at mixes, for runs that know no other way through one.
+pub(crate) fn stopped_at_mixes<'s>(
+    stop: Box<dyn Stop + 's>,
+    through: Option<&'s Through>,
+    what: &str,
+) -> Result<Box<dyn Stop + 's>, Error> {
+    match through {
+        None => Ok(stop),
+        Some(through) if through.mode == Mode::Stop => Ok(Box::new(stop.or(through.mixes.stop()))),
+        Some(_) => Err(invalid(&format!("{what} goes with --through stop alone"))),
+    }
 }
 
 /// Refuses to look for what the format cannot show.
@@ -217,6 +313,7 @@ fn shown(args: &Args) -> Result<(), Error> {
     let shows = matches!(args.format, Format::Table | Format::Json);
     match (args.bounds, !args.paths_to.is_empty()) {
         (true, _) if !shows => Err(invalid("--bounds goes with the formats table and json")),
+        _ if args.peels.is_some() && !shows => Err(invalid("--peels goes with the formats table and json")),
         (_, true) if !shows => Err(invalid("--paths-to goes with the formats table and json")),
         _ => Ok(()),
     }
@@ -249,6 +346,11 @@ pub(crate) fn overridden(mut case: Case, args: &Args) -> Case {
     case.min_sat = args.min_sat.or(case.min_sat);
     case.max_transactions = args.max_transactions.or(case.max_transactions);
     case.as_of = args.as_of.or(case.as_of);
+    if !args.tags.stop_at.is_empty() {
+        case.stop_at.clone_from(&args.tags.stop_at);
+    }
+    case.through = args.through.or(case.through);
+    case.mix_confidence = args.mix_confidence.or(case.mix_confidence);
     if let Some(fees) = args.fees {
         case.fees = match fees {
             FeesArg::Drop => Fees::Drop,

@@ -14,6 +14,9 @@ use crate::detect::{Confidence, Finding, Kind, Verdict};
 /// The rule's name and version.
 pub const RULE: &str = "equal/1";
 
+/// How sure it is of many participants.
+pub(super) const GREATEST: Confidence = Confidence::from_percent(55);
+
 /// Amounts of dust that other protocols write in rows: Omni's and Counterparty's markers are not money to hide.
 const MARKERS_SAT: [u64; 2] = [546, 2_730];
 /// Up to here an amount is a marker or dust.
@@ -55,7 +58,7 @@ pub fn find(tx: Tx<'_>, rules: &Rules) -> Option<Finding> {
     of(tx, &Shape::of(tx), rules)
 }
 
-pub(super) fn of(tx: Tx<'_>, shape: &Shape, rules: &Rules) -> Option<Finding> {
+pub(super) fn of(tx: Tx<'_>, shape: &Shape<'_>, rules: &Rules) -> Option<Finding> {
     let (inputs, outputs) = (shape.inputs_len, shape.outputs.len());
     if inputs < 2 || outputs < 3 {
         return None;
@@ -65,29 +68,31 @@ pub(super) fn of(tx: Tx<'_>, shape: &Shape, rules: &Rules) -> Option<Finding> {
     if p > inputs || common.count != p || MARKERS_SAT.contains(&common.sat) {
         return None;
     }
-    if shape.input_scripts.is_some_and(|scripts| scripts < p) {
+    if shape.input_scripts().is_some_and(|scripts| scripts < p) {
         return None;
     }
     if let Some(veto) = stonewall::of(shape) {
         return Some(veto);
     }
-    let finding = Finding::new(Kind::Coinjoin, "equal", RULE, Confidence::from_percent(confidence(p)))
-        .participants(p)
-        .denominations([common.sat])
-        .feature("inputs", inputs)
-        .feature("input_scripts_known", shape.input_scripts.is_some());
+    let finding = || {
+        Finding::new(Kind::Coinjoin, "equal", RULE, confidence(p))
+            .participants(p)
+            .denominations([common.sat])
+            .feature("inputs", inputs)
+            .feature("input_scripts_known", shape.input_scripts().is_some())
+    };
     match packing::dealt(tx, shape, common, rules.budget) {
-        Some(true) => Some(finding),
+        Some(true) => Some(finding()),
         Some(false) => None,
-        None => Some(finding.verdict(Verdict::Undecided)),
+        None => Some(finding().verdict(Verdict::Undecided)),
     }
 }
 
 /// The more participants, the less it is chance.
-fn confidence(participants: usize) -> u32 {
+fn confidence(participants: usize) -> Confidence {
     match participants {
-        0..=2 => 25,
-        3..=4 => 40,
-        _ => 55,
+        0..=2 => Confidence::from_percent(25),
+        3..=4 => Confidence::from_percent(40),
+        _ => GREATEST,
     }
 }

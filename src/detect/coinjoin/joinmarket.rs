@@ -56,7 +56,7 @@ pub fn find(tx: Tx<'_>, rules: &Rules) -> Option<Finding> {
     of(tx, &Shape::of(tx), rules)
 }
 
-pub(super) fn of(tx: Tx<'_>, shape: &Shape, rules: &Rules) -> Option<Finding> {
+pub(super) fn of(tx: Tx<'_>, shape: &Shape<'_>, rules: &Rules) -> Option<Finding> {
     let (inputs, outputs) = (shape.inputs_len, shape.outputs.len());
     if inputs > TXOS_MAX || outputs > TXOS_MAX || shape.data_outputs > 0 || !era::is_within(tx, FIRST, None) {
         return None;
@@ -70,22 +70,21 @@ pub(super) fn of(tx: Tx<'_>, shape: &Shape, rules: &Rules) -> Option<Finding> {
         return None;
     }
     let crowded = inputs < common.count || inputs > INPUTS_AN_OUTPUT_MAX * outputs;
-    if crowded || !shape.outputs_distinct() || shape.input_scripts.is_some_and(|scripts| scripts < common.count) {
+    if crowded || !shape.outputs_distinct() || shape.input_scripts().is_some_and(|scripts| scripts < common.count) {
         return None;
     }
-    let finding = finding(shape, common);
     match packing::dealt(tx, shape, common, rules.budget) {
-        Some(true) => Some(finding),
+        Some(true) => Some(finding(shape, common)),
         Some(false) => None,
-        None => Some(finding.verdict(Verdict::Undecided)),
+        None => Some(finding(shape, common).verdict(Verdict::Undecided)),
     }
 }
 
-fn finding(shape: &Shape, common: Repeated) -> Finding {
+fn finding(shape: &Shape<'_>, common: Repeated) -> Finding {
     Finding::new(Kind::Coinjoin, "joinmarket", RULE, Confidence::from_percent(49))
         .participants(common.count)
         .denominations([common.sat])
         .feature("changes", shape.outputs.len() - common.count)
         .feature("inputs", shape.inputs_len)
-        .feature("input_scripts_known", shape.input_scripts.is_some())
+        .feature("input_scripts_known", shape.input_scripts().is_some())
 }

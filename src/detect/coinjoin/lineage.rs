@@ -13,7 +13,8 @@ use bitcoin::{Amount, Txid};
 
 use super::{premix, whirlpool};
 use crate::chain::{Tx, View};
-use crate::detect::{Confidence, Feature, Finding, Kind, Verdict, shape};
+use crate::detect::shape::Lazy;
+use crate::detect::{Confidence, Feature, Finding, Kind, Verdict};
 use crate::id::TxIndex;
 
 /// The rule's name and version.
@@ -121,7 +122,7 @@ pub(crate) fn judge<'a>(
 }
 
 fn form(tx: Tx<'_>) -> Option<Finding> {
-    let mix = || shape::has_equal_outputs(tx).then(|| whirlpool::find(tx)).flatten();
+    let mix = || Lazy::of(tx).has_equal_outputs().then(|| whirlpool::find(tx)).flatten();
     mix().or_else(|| premix::find(tx))
 }
 

@@ -11,8 +11,11 @@ use crate::detect::shape::{Repeated, Shape};
 const TOLERANCE_SAT: u64 = 10_000;
 
 /// Whether the inputs can be dealt out; `None` where an input is unknown or after so many steps.
-pub(super) fn dealt(tx: Tx<'_>, shape: &Shape, common: Repeated, budget: u32) -> Option<bool> {
-    shape.inputs.as_ref()?;
+pub(super) fn dealt(tx: Tx<'_>, shape: &Shape<'_>, common: Repeated, budget: u32) -> Option<bool> {
+    shape.dealt(common, || deal(tx, shape, common, budget))
+}
+
+fn deal(tx: Tx<'_>, shape: &Shape<'_>, common: Repeated, budget: u32) -> Option<bool> {
     // What has no address stands for itself.
     let mut coins = Vec::with_capacity(shape.inputs_len);
     for (at, input) in tx.inputs().enumerate() {

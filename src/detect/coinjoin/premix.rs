@@ -4,10 +4,12 @@
 //! change is the owner's, so a Tx0 hides nothing by itself: whoever follows coins into a mix can follow the change out of it.
 //! Source: graphsense-lib's Whirlpool rule and Dumplings' scanner, thresholds alone.
 
+use bitcoin::Amount;
+
 use super::whirlpool::{EXCESS_SAT, Pool, pools};
-use crate::chain::{ScriptType, Tx};
-use crate::detect::shape::{Repeated, Shape};
-use crate::detect::{Confidence, Finding, Kind};
+use crate::chain::{Output, ScriptType, Tx};
+use crate::detect::shape::{self, Repeated, Shape};
+use crate::detect::{Confidence, Feature, Finding, Kind};
 
 /// The rule's name and version.
 pub const RULE: &str = "whirlpool_tx0/1";
@@ -82,7 +84,32 @@ pub fn find(tx: Tx<'_>) -> Option<Finding> {
     pools(tx).find_map(|pool| of_pool(&shape, pool))
 }
 
-fn of_pool(shape: &Shape, pool: &Pool) -> Option<Finding> {
+/// Returns the outputs of a Tx0 that belong to who paid it, ascending: the pieces for the mix and the change, all but the data and the
+/// coordinator's fee. Empty for what is none.
+///
+/// Where several outputs may be the fee none of them is named.
+///
+/// # Examples
+///
+/// ```
+/// use fundtrace::detect::{self, coinjoin::premix};
+/// let chain = detect::sketch(&[5_000], &[3_000, 1_500])?;
+/// assert!(premix::kept(chain.view().txs().next().unwrap()).is_empty());
+/// # Ok::<(), fundtrace::Error>(())
+/// ```
+///
+/// # Fooled by
+///
+/// Whatever fools [`find`]; and somebody who pays another with an output of the Tx0, which the protocol's wallets do not do.
+pub fn kept(tx: Tx<'_>) -> Vec<u32> {
+    let Some(finding) = find(tx).filter(Finding::is_yes) else { return Vec::new() };
+    let fee = finding.features.get("coordinator_fee_sat");
+    let is_fee = |value: Option<Amount>| value.is_some_and(|value| fee == Some(&Feature::Value(value)));
+    let theirs = |output: &Output<'_>| !shape::is_data(*output) && !is_fee(output.value());
+    tx.outputs().filter(theirs).map(|output| output.vout()).collect()
+}
+
+fn of_pool(shape: &Shape<'_>, pool: &Pool) -> Option<Finding> {
     let spendable = shape.outputs.len();
     let is_premix = |sat: u64| sat.checked_sub(pool.sat).is_some_and(|more| EXCESS_SAT.contains(&more));
     let premix: Repeated = shape

@@ -32,7 +32,7 @@ pub fn find(tx: Tx<'_>) -> Option<Finding> {
     of(&Shape::of(tx))
 }
 
-pub(super) fn of(shape: &Shape) -> Option<Finding> {
+pub(super) fn of(shape: &Shape<'_>) -> Option<Finding> {
     let twice: Vec<_> = shape.values().filter(|value| value.count > 1).collect();
     let [twice] = twice[..] else { return None };
     let fits = (3..=4).contains(&shape.outputs.len())

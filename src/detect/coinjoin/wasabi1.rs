@@ -75,7 +75,7 @@ pub fn find(tx: Tx<'_>, rules: &Rules) -> Option<Finding> {
     of(tx, &Shape::of(tx), rules)
 }
 
-pub(super) fn of(tx: Tx<'_>, shape: &Shape, rules: &Rules) -> Option<Finding> {
+pub(super) fn of(tx: Tx<'_>, shape: &Shape<'_>, rules: &Rules) -> Option<Finding> {
     let common = shape.mode()?;
     if common.count < REPEATED_MIN || shape.data_outputs > 0 {
         return None;
@@ -88,7 +88,7 @@ pub(super) fn of(tx: Tx<'_>, shape: &Shape, rules: &Rules) -> Option<Finding> {
     let row = ROWS.iter().rfind(|row| {
         era::is_within(tx, row.from, row.to) && row.sat.contains(&common.sat) && common.count >= row.count_min
     })?;
-    if !enough || shape.input_scripts.is_some_and(|scripts| scripts < common.count) || !mostly_distinct(shape) {
+    if !enough || shape.input_scripts().is_some_and(|scripts| scripts < common.count) || !mostly_distinct(shape) {
         return None;
     }
     let mut types = tx.inputs().map(|input| input.script_type());
@@ -104,11 +104,11 @@ pub(super) fn of(tx: Tx<'_>, shape: &Shape, rules: &Rules) -> Option<Finding> {
 }
 
 /// Now and then a participant uses an address twice; who pays out by the list does so more often.
-fn mostly_distinct(shape: &Shape) -> bool {
-    shape.output_scripts * 20 >= shape.outputs.len() * 19
+fn mostly_distinct(shape: &Shape<'_>) -> bool {
+    shape.output_scripts() * 20 >= shape.outputs.len() * 19
 }
 
-fn finding(shape: &Shape, common: Repeated, percent: u32) -> Finding {
+fn finding(shape: &Shape<'_>, common: Repeated, percent: u32) -> Finding {
     let levels = shape.values().filter(|value| value.count >= 2).map(|value| value.sat);
     Finding::new(Kind::Coinjoin, "wasabi1", RULE, Confidence::from_percent(percent))
         .participants(common.count)

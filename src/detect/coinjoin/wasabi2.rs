@@ -88,7 +88,7 @@ pub fn find(tx: Tx<'_>) -> Option<Finding> {
     (tx.inputs().len() >= INPUTS_MIN).then(|| of(tx, &Shape::of(tx))).flatten()
 }
 
-pub(super) fn of(tx: Tx<'_>, shape: &Shape) -> Option<Finding> {
+pub(super) fn of(tx: Tx<'_>, shape: &Shape<'_>) -> Option<Finding> {
     if shape.inputs_len < INPUTS_MIN || shape.data_outputs > 0 || !era::is_within(tx, FIRST, None) {
         return None;
     }
@@ -101,10 +101,10 @@ pub(super) fn of(tx: Tx<'_>, shape: &Shape) -> Option<Finding> {
     if !tx.inputs().all(|input| fits(input.script_type())) {
         return None;
     }
-    if shape.inputs.as_ref().is_some_and(|inputs| !is_descending(inputs)) {
+    if shape.inputs().is_some_and(|inputs| !is_descending(inputs)) {
         return None;
     }
-    let known = shape.inputs.is_some() && tx.inputs().all(|input| input.script_type().is_some());
+    let known = shape.inputs().is_some() && tx.inputs().all(|input| input.script_type().is_some());
     let usual = shape.inputs_len >= INPUTS_MIN_FIRST || SMALLER.is_reached_by(tx).unwrap_or(true);
     // Each client's limits say how few there can be.
     let clients = shape.inputs_len.div_ceil(INPUTS_A_CLIENT).max(shape.outputs.len().div_ceil(OUTPUTS_A_CLIENT));

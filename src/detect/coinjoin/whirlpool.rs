@@ -78,7 +78,7 @@ pub fn find(tx: Tx<'_>) -> Option<Finding> {
     of(tx, &Shape::of(tx))
 }
 
-pub(super) fn of(tx: Tx<'_>, shape: &Shape) -> Option<Finding> {
+pub(super) fn of(tx: Tx<'_>, shape: &Shape<'_>) -> Option<Finding> {
     let seats = shape.outputs.len();
     if !SEATS.contains(&seats) || shape.inputs_len != seats || shape.data_outputs > 0 || !shape.outputs_distinct() {
         return None;
@@ -93,13 +93,13 @@ pub(super) fn of(tx: Tx<'_>, shape: &Shape) -> Option<Finding> {
             .denominations([sat])
             .sat("excess_allowed_sat", *EXCESS_SAT.end())
     };
-    let Some(inputs) = &shape.inputs else {
+    let Some(inputs) = shape.inputs() else {
         return Some(finding(95).verdict(Verdict::Undecided).feature("inputs_known", false));
     };
     let excess: Vec<u64> = inputs.iter().map_while(|input| input.checked_sub(sat)).collect();
     let fits = excess.len() == seats && excess.iter().all(|more| *more == 0 || EXCESS_SAT.contains(more));
     let entrants = excess.iter().filter(|more| **more > 0).count();
-    if !fits || entrants == 0 || shape.input_scripts.is_some_and(|scripts| scripts < seats) {
+    if !fits || entrants == 0 || shape.input_scripts().is_some_and(|scripts| scripts < seats) {
         return None;
     }
     // Only a pool's first mixes have nobody who mixes again.

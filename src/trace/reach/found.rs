@@ -3,7 +3,7 @@
 use bitcoin::Amount;
 use serde::{Deserialize, Serialize};
 
-use super::super::{Balance, Options, Policy, Reason, Seeded, Stop};
+use super::super::{Balance, Inside, Options, Policy, Reason, Seeded, Stop};
 use super::run::{Held, Run};
 use crate::chain::View;
 use crate::id::{self, OutputIndex, SourceIndex};
@@ -120,6 +120,7 @@ pub struct Reach<'c> {
     pub(super) lanes: Vec<u64>,
     pub(super) ledger: Ledger,
     pub(super) transactions: u64,
+    pub(super) inside: Option<Inside>,
 }
 
 impl<'c> Reach<'c> {
@@ -139,6 +140,7 @@ impl<'c> Reach<'c> {
             lanes: Vec::new(),
             ledger: Ledger::default(),
             transactions: 0,
+            inside: None,
         }
     }
 
@@ -212,6 +214,11 @@ impl<'c> Reach<'c> {
     /// Returns how many transactions taint was carried through, coinbases not counted.
     pub fn transactions(&self) -> u64 {
         self.transactions
+    }
+
+    /// Returns what was not counted as moves between owners; `None` where every transfer is a move.
+    pub fn inside(&self) -> Option<Inside> {
+        self.inside
     }
 
     /// Returns the balance over all sources.

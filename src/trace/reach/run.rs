@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use bitcoin::Amount;
 
 use super::super::coinbase::Row;
-use super::super::{Fees, Options, Reason, Stop, Visit};
+use super::super::{Fees, Inside, Options, Owners, Reason, Stop, Visit};
 use super::found::{Ledger, Sums};
 use crate::chain::{Hot, Output, View};
 use crate::id::{BlockHeight, OutputIndex, SourceIndex, TxIndex};
@@ -36,6 +36,9 @@ pub(super) struct Run<'r, 'c, F: Flat, S: ?Sized> {
     stop: &'r S,
     cuts: bool,
     options: Options,
+    pub(super) owners: Option<&'r Owners<'r>>,
+    /// What was not counted as moves between owners.
+    pub(super) inside: Inside,
     /// Who owns each seeded output in the end, ascending.
     pub(super) seeds: Vec<(OutputIndex, SourceIndex)>,
     /// Whether a block is there, so that its coinbase can be paid.
@@ -54,7 +57,14 @@ pub(super) struct Run<'r, 'c, F: Flat, S: ?Sized> {
 }
 
 impl<'r, 'c, F: Flat, S: Stop + ?Sized> Run<'r, 'c, F, S> {
-    pub(super) fn new(view: View<'c>, flat: F, stop: &'r S, options: Options, sources: usize) -> Self {
+    pub(super) fn new(
+        view: View<'c>,
+        flat: F,
+        stop: &'r S,
+        options: Options,
+        owners: Option<&'r Owners<'r>>,
+        sources: usize,
+    ) -> Self {
         Self {
             view,
             hot: Hot::of(view),
@@ -62,6 +72,8 @@ impl<'r, 'c, F: Flat, S: Stop + ?Sized> Run<'r, 'c, F, S> {
             stop,
             cuts: stop.cuts(),
             options,
+            owners,
+            inside: Inside::default(),
             seeds: Vec::new(),
             rows: HashMap::new(),
             pending: BTreeMap::new(),
@@ -143,18 +155,27 @@ impl<'r, 'c, F: Flat, S: Stop + ?Sized> Run<'r, 'c, F, S> {
         self.flat.spread(&self.lots, &self.values, &mut self.marks);
         let last = self.marks.pop().unwrap_or_default();
         let mut seeds = self.seeds_among(&outputs);
+        let payer = self.owners.and_then(|owners| Some((owners, owners.payer(self.view.tx(tx))?)));
         for (at, output) in outputs.enumerate() {
             let mark = self.marks[at];
             if mark == F::Mark::default() {
                 continue;
             }
-            let held = Held { output: OutputIndex::of(output), tx, hops: hops + 1, mark };
+            let mut held = Held { output: OutputIndex::of(output), tx, hops: hops + 1, mark };
             let value = self.values[at];
             if seeds.next_if_at(&self.seeds, held.output) {
                 self.book(mark, value, |ledger| &mut ledger.displaced);
                 continue;
             }
-            self.hold(held, value, self.hot.is_unspendable(output));
+            let unspendable = self.hot.is_unspendable(output);
+            if let Some((owners, payer)) = payer
+                && !unspendable
+                && owners.cluster_of(self.view.output_in(held.output, tx)) == Some(payer)
+            {
+                held.hops = hops;
+                self.inside.add(self.flat.amount(mark, value));
+            }
+            self.hold(held, value, unspendable);
         }
         self.pay_fee(tx, last, fee, hops);
     }

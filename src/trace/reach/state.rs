@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use bitcoin::{Amount, OutPoint, Txid};
 use serde::{Deserialize, Serialize};
 
-use super::super::{Reason, Stop};
+use super::super::{Mix, Reason, Stop};
 use super::Usable;
 use super::found::Ledger;
 use super::run::{Held, Run};
@@ -43,12 +43,13 @@ enum SavedReason {
     Unspent,
     UnknownSpender,
     UnknownPrevout,
-    Tagged(Tag),
+    Tagged(Box<Tag>),
     Hops,
     Below,
     AsOf,
     Budget,
     Custom(String),
+    Mix(Mix),
 }
 
 /// No sum of a run comes near; what goes on from less cannot overflow.
@@ -230,11 +231,12 @@ impl SavedReason {
     /// A stop of the caller's may give any of them at a spender.
     fn of(reason: &Reason) -> Self {
         match reason {
-            Reason::Tagged(tag) => Self::Tagged((**tag).clone()),
+            Reason::Tagged(tag) => Self::Tagged(Box::new((**tag).clone())),
             Reason::Hops => Self::Hops,
             Reason::Below => Self::Below,
             Reason::AsOf => Self::AsOf,
             Reason::Budget => Self::Budget,
+            Reason::Mix(mix) => Self::Mix((**mix).clone()),
             Reason::Custom(what) => Self::Custom(what.to_string()),
             Reason::UnknownPrevout => Self::UnknownPrevout,
             Reason::Unspent => Self::Unspent,
@@ -252,6 +254,7 @@ impl SavedReason {
             Self::Below => Reason::Below,
             Self::AsOf => Reason::AsOf,
             Self::Budget => Reason::Budget,
+            Self::Mix(mix) => Reason::Mix(mix.clone().into()),
             Self::Custom(what) => Reason::Custom(what.as_str().into()),
         }
     }

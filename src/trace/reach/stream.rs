@@ -30,10 +30,10 @@ const OUTPUTS_MAX: usize = 1 << 28;
 const WINDOW: u32 = 4096;
 const PART: u32 = 512;
 
-/// Whether a run is of the kind that is streamed.
+/// Whether a run is of the kind that is streamed. One between owners is not: a cell counts every output as a hop.
 pub(super) fn fits<F: Flat, S: Stop + ?Sized>(run: &Run<'_, '_, F, S>) -> bool {
     let small = run.hot.outputs_len() <= OUTPUTS_MAX;
-    small && run.hot.is_gapless() && run.drops_fees() && !run.cuts() && run.ended.is_empty()
+    small && run.hot.is_gapless() && run.drops_fees() && !run.cuts() && run.owners.is_none() && run.ended.is_empty()
 }
 
 /// Goes on from the transaction `from` to the view's end. What is held there becomes ends of `found`, or with `keep` the run's rest. False, with

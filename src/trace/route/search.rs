@@ -4,7 +4,7 @@
 //! feeds it; what a chain with a cycle would break is passed over, so that nothing here can hang.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::{BinaryHeap, HashMap, HashSet};
 
 use bitcoin::Amount;
 
@@ -68,6 +68,8 @@ pub(super) struct Search {
     width: Width,
     seeds: HashMap<OutputIndex, SourceIndex>,
     nodes: Vec<Node>,
+    /// Outputs that the payer paid to itself, where the trace is between owners: no hop.
+    inside: HashSet<OutputIndex>,
     /// Whether the best route was handed out.
     started: bool,
 }
@@ -79,6 +81,7 @@ impl Search {
             width: options.width,
             seeds: trace.seeds.iter().map(|seed| (seed.output, seed.source)).collect(),
             nodes: Vec::new(),
+            inside: trace.inside_transfers().iter().map(|transfer| transfer.output).collect(),
             started: false,
         };
         let mut ends = search.ends(trace, to);
@@ -211,7 +214,8 @@ impl Search {
         };
         let step = &carrier.step;
         // From a seed none, and a fee's hop is counted where it arrives.
-        let hop = u32::from(carrier.from.is_some() && step.output().is_some());
+        let moved = step.output().is_some_and(|output| !self.inside.contains(&output));
+        let hop = u32::from(carrier.from.is_some() && moved);
         let mixing = step.share.map_or(0, Share::mixing);
         let (worthless, mixing) = if mixing == Share::ENDLESS { (1, 0) } else { (0, mixing) };
         Some(Cost {

@@ -1,0 +1,134 @@
+//! Custodial mixers: what may be paid out, with the measure of chance beside it, chips, and what collects.
+
+use fundtrace::bitcoin::{Amount, OutPoint};
+use fundtrace::chain::Tx;
+use fundtrace::service::chips;
+use fundtrace::service::custodial_mixer::{self, Payouts, Terms};
+use fundtrace::{Chain, detect};
+use proptest::prelude::*;
+
+use crate::random::case;
+use crate::sketch::{Row, sketch, txid};
+
+/// A deposit of 1,000,000, a payout of 980,000 from the mixer's pot, and two strangers' outputs of about that size.
+const ROWS: [Row<'_>; 4] = [
+    ("a", &[("coin", 1_001_000, "me")], &[(1_000_000, "mixer")]),
+    ("b", &[("coin", 5_000_000, "pot")], &[(980_000, "elsewhere"), (4_010_000, "pot2")]),
+    ("c", &[("coin", 3_000_000, "ann")], &[(970_000, "shop"), (2_000_000, "ann2")]),
+    ("d", &[("coin", 3_000_000, "ben")], &[(1_000_000, "shop2"), (1_990_000, "ben2")]),
+];
+
+fn asked(chain: &Chain, terms: Terms, payer: impl Fn(Tx<'_>) -> bool) -> Payouts {
+    let deposit = chain.view().output_at(OutPoint::new(txid("a"), 0)).unwrap().index();
+    custodial_mixer::payouts(chain.view(), deposit, &terms, payer).unwrap()
+}
+
+#[test]
+fn candidates_come_with_their_number_and_with_decoys() {
+    let chain = sketch(&ROWS);
+    let found = asked(&chain, Terms::default(), |_| true);
+    let amounts: Vec<u64> = found.candidates.iter().map(|candidate| candidate.amount.to_sat()).collect();
+    assert_eq!(amounts, [980_000, 970_000]);
+    assert_eq!(found.candidates.iter().map(|candidate| candidate.blocks).collect::<Vec<_>>(), [1, 2]);
+    // 970,000 finds nothing, 980,000 finds 970,000 (1.02 % less), 1,000,000 both.
+    assert_eq!((found.decoys.asked, found.decoys.found, found.decoys.candidates), (3, 2, 3));
+    // 30 % over two candidates, of which a third is more than chance.
+    assert_eq!(found.confidence().to_ppm(), 50_000);
+    let finding = found.finding(chain.view()).unwrap();
+    assert_eq!((finding.rule, finding.features["candidates"].clone()), ("payout/1", detect::Feature::Count(2)));
+
+    // Where the mixer's coins are known there is one.
+    let pot = txid("b");
+    let found = asked(&chain, Terms::default(), |tx| tx.txid() == pot);
+    assert_eq!((found.candidates.len(), found.confidence().to_ppm()), (1, 300_000));
+}
+
+#[test]
+fn bounds_of_fee_and_window_are_kept() {
+    let chain = sketch(&ROWS);
+    let mut terms = Terms::default();
+    (terms.fee_min_ppm, terms.fee_max_ppm) = (20_000, 20_000);
+    assert_eq!(asked(&chain, terms, |_| true).candidates.len(), 1);
+    (terms.fee_min_ppm, terms.fee_max_ppm) = (20_001, 29_999);
+    assert_eq!(asked(&chain, terms, |_| true).candidates.len(), 0);
+    let mut terms = Terms::default();
+    terms.window_blocks = 1;
+    assert_eq!(asked(&chain, terms, |_| true).candidates.len(), 1);
+    // Nothing within the window, so nothing to measure chance on: no claim either.
+    terms.window_blocks = 0;
+    let found = asked(&chain, terms, |_| true);
+    assert_eq!((found.decoys.asked, found.confidence().to_ppm(), found.finding(chain.view())), (0, 0, None));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
+    #[test]
+    fn candidates_are_those_of_a_plain_scan(case in case(true), fee in 0_u32..400_000, wide in 0_u32..600_000, blocks in 0_u32..5) {
+        let chain = case.chain();
+        let view = chain.view();
+        let mut terms = Terms::default();
+        (terms.fee_min_ppm, terms.fee_max_ppm, terms.window_blocks) = (fee, fee + wide, blocks);
+        for deposit in view.txs().flat_map(|tx| tx.outputs()) {
+            let Some(found) = custodial_mixer::payouts(view, deposit.index(), &terms, |_| true) else { continue };
+            let (paid_in, height) = (deposit.value().unwrap().to_sat(), deposit.tx().height().unwrap().to_u32());
+            let fits = |sat: u64| {
+                let of = |ppm: u32| u128::from(paid_in) * u128::from(1_000_000 - ppm.min(1_000_000));
+                (of(fee + wide)..=of(fee)).contains(&(u128::from(sat) * 1_000_000))
+            };
+            let late = |tx: Tx<'_>| tx.height().is_some_and(|at| (height..=height + blocks).contains(&at.to_u32()));
+            let expected: Vec<_> = view
+                .txs()
+                .filter(|tx| late(*tx) && !tx.is_coinbase() && tx.index() > deposit.tx().index())
+                .flat_map(|tx| tx.outputs())
+                .filter(|output| !output.is_unspendable() && output.value().is_some_and(|value| fits(value.to_sat())))
+                .map(|output| output.index())
+                .collect();
+            prop_assert_eq!(found.candidates.iter().map(|row| row.output).collect::<Vec<_>>(), expected);
+        }
+    }
+}
+
+#[test]
+fn chips_are_powers_of_two() {
+    for (sat, expected) in [(100_000, Some(0)), (6_400_000, Some(6)), (1_638_400_000, None), (0, None), (100_001, None)]
+    {
+        assert_eq!(chips::size(Amount::from_sat(sat)), expected, "{sat}");
+    }
+    let said = |inputs: &[u64], outputs: &[u64]| {
+        let chain = detect::sketch(inputs, outputs).unwrap();
+        chain.view().txs().find_map(chips::make).map(|finding| finding.confidence.to_ppm())
+    };
+    assert_eq!(said(&[3_000_000], &[400_000; 4]), Some(400_000));
+    assert_eq!(said(&[1_000_000; 5], &[800_000; 4]), Some(600_000));
+    // Two other values are one too many; three chips one too few.
+    assert_eq!(said(&[3_000_000], &[400_000, 400_000, 400_000, 400_000, 5_000, 6_000]), None);
+    assert_eq!(said(&[3_000_000], &[400_000, 400_000, 400_000, 5_000]), None);
+}
+
+#[test]
+fn scans_say_what_their_rules_say() {
+    let chain = sketch(&[
+        ("a", &[("coin", 1_700_000, "mixer")], &[(400_000, "p"), (400_000, "q"), (400_000, "r"), (400_000, "s")]),
+        ("b", &[("a:0", 400_000, "p"), ("a:1", 400_000, "q")], &[(799_000, "customer")]),
+        ("c", &[("a:2", 400_000, "r"), ("coin", 400_000, "t")], &[(799_000, "customer")]),
+    ]);
+    let rules: Vec<_> = chips::scan(chain.view()).into_iter().map(|(_, finding)| finding.rule).collect();
+    // What is a chip by its value alone was made by nobody, and `c` is no join.
+    assert_eq!(rules, [chips::MAKE, chips::JOIN]);
+    assert!(custodial_mixer::scan(chain.view()).is_empty());
+}
+
+#[test]
+fn a_feed_is_of_several_transactions() {
+    let one = [
+        ("a", &[("coin", 400_000_000, "x")][..], &[(99_000_000, "i"), (98_500_000, "j"), (99_900_000, "k")][..]),
+        (
+            "d",
+            &[("a:0", 99_000_000, "i"), ("a:1", 98_500_000, "j"), ("a:2", 99_900_000, "k")][..],
+            &[(297_000_000, "pot")][..],
+        ),
+    ];
+    // One transaction paid them, some of one value or not: that is what `structuring` says of that one.
+    assert!(custodial_mixer::feed(sketch(&one).view().tx_at(&txid("d")).unwrap()).is_none());
+}

@@ -1,0 +1,425 @@
+//! Through a mix: what each choice does, that it adds up, and what stays linked.
+
+use std::collections::BTreeSet;
+
+use fundtrace::bitcoin::{Amount, OutPoint, Txid};
+use fundtrace::chain::{NewInput, NewTx};
+use fundtrace::detect::coinjoin::{self, Rules, change};
+use fundtrace::detect::{Confidence, Verdict};
+use fundtrace::spec::{self, Rule};
+use fundtrace::trace::stop::{self, Stop};
+use fundtrace::trace::{self, How, Mixes, Mode, Options, PathLimits, Reason, Seed, Through, Trace};
+use fundtrace::{Chain, ChainBuilder, OutputIndex, View};
+use proptest::prelude::*;
+
+use crate::mini::StopRow;
+use crate::random::case;
+use crate::sketch::{Row, pay, txid};
+
+/// As [`crate::sketch::sketch`], without heights: rules that hold from a height on would not hold in its blocks.
+fn sketch(txs: &[Row<'_>]) -> Chain {
+    let mut builder = ChainBuilder::new();
+    for (name, inputs, outputs) in txs {
+        let inputs = inputs.iter().enumerate().map(|(vin, (of, sat, who))| {
+            let outpoint = match of.split_once(':') {
+                Some((of, vout)) => OutPoint::new(txid(of), vout.parse().unwrap()),
+                None => OutPoint::new(txid(&format!("{name} {of}")), vin as u32),
+            };
+            NewInput::new(outpoint).prevout(pay(*sat, who))
+        });
+        let outputs = outputs.iter().map(|(sat, who)| pay(*sat, who)).collect();
+        builder.insert(NewTx::claimed(txid(name), inputs.collect(), outputs)).unwrap();
+    }
+    builder.finish().unwrap()
+}
+
+fn listed(allow: impl IntoIterator<Item = Txid>) -> Mixes {
+    let mut rules = Rules::default();
+    rules.allow = allow.into_iter().collect();
+    Mixes::new(rules, Confidence::from_percent(60))
+}
+
+fn through(mode: Mode) -> Through {
+    Through::new(mode, Mixes::new(Rules::default(), Confidence::from_percent(60)))
+}
+
+/// How a run is carried on, for every seed: outputs and what is tainted of them.
+fn amounts(trace: &Trace<'_>) -> Vec<(OutputIndex, Amount)> {
+    trace.touched().iter().map(|touch| (touch.output, touch.amount)).collect()
+}
+
+fn seed(view: View<'_>, name: &str, vout: u32) -> Seed {
+    view.output_at(OutPoint::new(txid(name), vout)).unwrap().seed("theft")
+}
+
+fn vouts(trace: &Trace<'_>, name: &str) -> Vec<u64> {
+    let tx = trace.view().tx_at(&txid(name)).unwrap();
+    let of = |output: OutputIndex| trace.touch(output).map_or(0, |touch| touch.amount.to_sat());
+    tx.outputs().map(|output| of(output.index())).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    /// Any transactions may be called mixes, so the strangest are crossed too.
+    #[test]
+    fn every_way_through_adds_up(case in case(false), picked in any::<u64>()) {
+        let chain = case.chain();
+        let view = chain.view();
+        let mixes = view.txs().enumerate().filter(|(at, _)| picked >> (at % 64) & 1 == 1).map(|(_, tx)| tx.txid());
+        let mixes = listed(mixes);
+        let (seeds, stops) = (case.seeds(view), StopRow::all(&case.stops));
+        for mode in Mode::ALL {
+            let through = Through::new(mode, mixes.clone());
+            let budgets = case.stops.iter().any(|stop| matches!(stop, StopRow::Budget(_) | StopRow::Below(_)));
+            let traces = spec::run_through(view, &seeds, &Rule::ALL, &*stops, &through, &case.options);
+            let poison: BTreeSet<OutputIndex> = traces[0].touched().iter().map(|touch| touch.output).collect();
+            for (trace, rule) in traces.iter().zip(Rule::ALL) {
+                check(trace);
+                prop_assert!(budgets || trace.touched().iter().all(|touch| poison.contains(&touch.output)));
+                if mode == Mode::Flag {
+                    let plain = rule.forward(view, &seeds, &*stops, &case.options);
+                    prop_assert_eq!(amounts(trace), amounts(&plain));
+                    prop_assert_eq!(trace.ends(), plain.ends());
+                }
+                if mode == Mode::Stop {
+                    // The engines that know no other way end at the same outputs for the same reasons.
+                    let both = (&*stops).or(mixes.stop());
+                    let fast = trace::reach(view, &seeds, rule, &both, &case.options);
+                    let ends: Vec<_> = trace.ends().iter().map(|end| (end.output, end.amount, &end.reason)).collect();
+                    let found: Vec<_> = fast.ends().map(|end| (end.output, end.amount, end.reason)).collect();
+                    prop_assert_eq!(ends, found);
+                }
+            }
+        }
+    }
+}
+
+/// What must be true of every trace through mixes: the sums.
+fn balanced(trace: &Trace<'_>) {
+    let (balance, sheet) = (trace.balance(), trace.mix_sheet());
+    assert_eq!(sheet.behind + sheet.clear, balance.ends + balance.truncated);
+    let stopped = trace.ends().iter().filter(|end| matches!(end.reason, Reason::Mix(_)));
+    assert_eq!(stopped.map(|end| end.amount).sum::<Amount>(), sheet.stopped);
+    let went = sheet.stopped + sheet.flagged + sheet.spread + sheet.linked + sheet.fell_back;
+    assert_eq!(went, trace.mixes().iter().map(|crossing| crossing.entered).sum());
+    assert!(trace.touched().iter().all(|touch| touch.amount <= trace.view().output(touch.output).value().unwrap()));
+    if trace.policy().conserving {
+        assert!(balance.adds_up() && trace.balances().iter().all(|balance| balance.adds_up()));
+    }
+}
+
+/// The sums; and every satoshi is explained, also behind a mix.
+fn check(trace: &Trace<'_>) {
+    balanced(trace);
+    for touch in trace.touched().iter().filter(|_| trace.policy().conserving) {
+        let paths = trace.paths(touch.output, PathLimits::default().paths(10_000));
+        assert_eq!(paths.explained(), touch.amount, "{} at {:?}", trace.policy().name, touch.output);
+    }
+}
+
+/// Four people of a JoinMarket round; the second spends two of his coins together.
+const ROUND: Row<'static> = (
+    "mix",
+    &[
+        ("a", 9_000_000, "a"),
+        ("b", 4_000_000, "b"),
+        ("b2", 3_000_000, "b"),
+        ("c", 12_345_678, "c"),
+        ("d", 5_100_000, "d"),
+    ],
+    &[
+        (5_000_000, "1"),
+        (4_000_500, "a change"),
+        (5_000_000, "2"),
+        (2_000_400, "b change"),
+        (5_000_000, "3"),
+        (7_346_000, "c change"),
+        (5_000_000, "4"),
+        (97_000, "d change"),
+    ],
+);
+
+fn of_round(mode: Mode) -> Through {
+    // JoinMarket is graded below one half.
+    Through::new(mode, Mixes::new(Rules::default(), Confidence::from_percent(40)))
+}
+
+fn run<'c>(chain: &'c Chain, rule: Rule, through: &Through, seeds: &[Seed]) -> Trace<'c> {
+    rule.forward_through(chain.view(), seeds, &stop::never(), through, &Options::default())
+}
+
+#[test]
+fn spreading_gives_change_to_its_payer_alone() {
+    let chain = sketch(&[ROUND]);
+    let view = chain.view();
+    let tx = view.tx_at(&txid("mix")).unwrap();
+    let links = change::find(tx, &coinjoin::classify(tx).unwrap());
+    let found: Vec<(u32, &[u32])> = links.iter().map(|link| (link.vout, &link.vins[..])).collect();
+    assert_eq!(found, [(1, &[0][..]), (3, &[1, 2]), (5, &[3]), (7, &[4])]);
+    let seeds = [seed(view, "mix a", 0)];
+    for rule in [Rule::Haircut, Rule::Fifo, Rule::Lifo, Rule::Seniority, Rule::Juniority, Rule::Tiho] {
+        let trace = run(&chain, rule, &of_round(Mode::Spread), &seeds);
+        let got = vouts(&trace, "mix");
+        assert_eq!(got[1], 4_000_500, "the payer's change whole");
+        assert_eq!((got[3], got[5], got[7]), (0, 0, 0), "and nobody else's");
+        let equal = [got[0], got[2], got[4], got[6]];
+        assert!(equal.iter().max().unwrap() - equal.iter().min().unwrap() <= 1, "{equal:?}");
+        // 4,999,500 went into the mix; a part of it is fee.
+        let fee = trace.fees()[0].amount.to_sat();
+        assert_eq!(equal.iter().sum::<u64>() + fee, 4_999_500);
+        assert_eq!(trace.mixes()[0].how, How::Spread);
+        // Change is not behind the mix, what was mixed is.
+        let behind: Vec<bool> = tx.outputs().map(|output| trace.behind(output.index()).is_some()).collect();
+        assert_eq!(behind, [true, false, true, false, true, false, true, false]);
+        assert_eq!(trace.linked().iter().map(|linked| linked.vouts[0]).collect::<Vec<_>>(), [1, 3, 5, 7]);
+    }
+    let poison = run(&chain, Rule::Poison, &of_round(Mode::Spread), &seeds);
+    assert_eq!(vouts(&poison, "mix"), [5_000_000, 4_000_500, 5_000_000, 0, 5_000_000, 0, 5_000_000, 0]);
+}
+
+#[test]
+fn two_coins_of_one_payer_share_his_change_by_value() {
+    let chain = sketch(&[ROUND]);
+    let trace = run(&chain, Rule::Fifo, &of_round(Mode::Spread), &[seed(chain.view(), "mix b", 1)]);
+    // Four of the seven million are stolen.
+    assert_eq!(vouts(&trace, "mix")[3], 2_000_400 * 4 / 7 + 1, "rounded by largest remainder");
+}
+
+#[test]
+fn links_weigh_where_they_are_exact_and_say_so_where_not() {
+    let chain = sketch(&[ROUND]);
+    let seeds = [seed(chain.view(), "mix a", 0)];
+    let exact = run(&chain, Rule::Fifo, &of_round(Mode::Links), &seeds);
+    assert_eq!(exact.mixes()[0].how, How::Linked);
+    let got = vouts(&exact, "mix");
+    let plain = vouts(&run(&chain, Rule::Haircut, &of_round(Mode::Flag), &seeds), "mix");
+    // More of the payer's change and less of the greatest, which is another's in most ways.
+    assert!(got[1] > plain[1] && got[5] < plain[5], "{got:?} {plain:?}");
+    let spread = amounts(&run(&chain, Rule::Fifo, &of_round(Mode::Spread), &seeds));
+    for (limit, how) in [((3, u64::MAX), How::LinksBounded), ((32, 0), How::LinksUndecided)] {
+        let mut through = of_round(Mode::Links);
+        (through.limits.txos_max, through.limits.steps_max) = limit;
+        let trace = run(&chain, Rule::Fifo, &through, &seeds);
+        assert_eq!(trace.mixes()[0].how, how);
+        assert_eq!(amounts(&trace), spread);
+        assert_eq!(trace.mix_sheet().fell_back.to_sat(), 9_000_000);
+    }
+}
+
+#[test]
+fn a_stop_names_protocol_rule_and_confidence() {
+    let chain = sketch(&[ROUND]);
+    let seeds = [seed(chain.view(), "mix a", 0)];
+    let trace = run(&chain, Rule::Fifo, &of_round(Mode::Stop), &seeds);
+    let [end] = trace.ends() else { panic!("one end") };
+    assert_eq!(end.reason.to_string(), "mix (joinmarket, rule joinmarket/1, confidence 49 %)");
+    assert!(!end.reason.is_limit());
+    assert_eq!(trace.mix_sheet().stopped.to_sat(), 9_000_000);
+    // Below the confidence asked for it is none, and the run is as if nobody had asked.
+    let trace = run(&chain, Rule::Fifo, &through(Mode::Stop), &seeds);
+    assert!(trace.mixes().is_empty() && trace.mix_sheet().stopped == Amount::ZERO);
+    // A veto is one too, and an analyst's own stop comes first.
+    let mut rules = Rules::default();
+    rules.veto.insert(txid("mix"));
+    let vetoed = Through::new(Mode::Stop, Mixes::new(rules, Confidence::from_percent(0)));
+    assert!(run(&chain, Rule::Fifo, &vetoed, &seeds).mixes().is_empty());
+    let trace =
+        Rule::Fifo.forward_through(chain.view(), &seeds, &stop::hops(0), &of_round(Mode::Stop), &Options::default());
+    assert_eq!(trace.ends()[0].reason, Reason::Hops);
+    assert!(trace.mixes().is_empty());
+}
+
+const POOL: u64 = 1_000_000;
+
+/// A mix, then: two of its outputs spent together, one that parts and meets again, and a second mix.
+fn after() -> Chain {
+    let inputs = [("a", POOL + 9_500, "a"), ("b", POOL, "b"), ("c", POOL, "c"), ("d", POOL, "d"), ("e", POOL, "e")];
+    let equal: [(u64, &str); 5] = [(POOL, "1"), (POOL, "2"), (POOL, "3"), (POOL, "4"), (POOL, "5")];
+    let again: [(u64, &str); 5] = [(POOL, "6"), (POOL, "7"), (POOL, "8"), (POOL, "9"), (POOL, "10")];
+    sketch(&[
+        ("mix", &inputs, &equal),
+        ("join", &[("mix:0", POOL, "1"), ("mix:2", POOL, "3")], &[(2 * POOL - 500, "shop")]),
+        ("part", &[("mix:1", POOL, "2")], &[(400_000, "x"), (599_000, "y")]),
+        ("meet", &[("part:0", 400_000, "x"), ("part:1", 599_000, "y")], &[(998_000, "z")]),
+        (
+            "mix2",
+            &[("mix:3", POOL, "4"), ("mix:4", POOL, "5"), ("f", POOL + 9_500, "f"), ("g", POOL, "g"), ("h", POOL, "h")],
+            &again,
+        ),
+        ("last", &[("mix2:0", POOL, "6"), ("mix2:1", POOL, "7")], &[(2 * POOL - 500, "w")]),
+    ])
+}
+
+#[test]
+fn outputs_of_one_mix_spent_together_are_found() {
+    let chain = after();
+    let view = chain.view();
+    let trace = run(&chain, Rule::Haircut, &through(Mode::Spread), &[seed(view, "mix a", 0)]);
+    let index = |name| view.tx_at(&txid(name)).unwrap().index();
+    let found: Vec<_> =
+        trace.consolidations().iter().map(|joined| (joined.tx, joined.mix, joined.outputs.len())).collect();
+    // What parted behind the mix and met again says nothing; the second mix is none itself.
+    assert_eq!(found, [(index("join"), index("mix"), 2), (index("last"), index("mix2"), 2)]);
+    assert!(trace.consolidations().iter().all(|joined| joined.rule == "postmix_consolidation/1"));
+    let end = |name: &str| view.tx_at(&txid(name)).unwrap().outputs().next().unwrap().index();
+    let depth = |name| trace.behind(end(name)).unwrap().mixes(view).len();
+    assert_eq!((depth("join"), depth("meet"), depth("last")), (1, 1, 2));
+}
+
+#[test]
+fn clean_outputs_of_the_mix_count_when_they_are_spent_with_tainted_ones() {
+    let chain = after();
+    // FIFO puts all of it into the first two outputs.
+    let trace = run(&chain, Rule::Fifo, &through(Mode::Flag), &[seed(chain.view(), "mix a", 0)]);
+    assert!(vouts(&trace, "mix")[2] == 0);
+    assert_eq!(trace.consolidations()[0].outputs.len(), 2);
+}
+
+#[test]
+fn every_rule_crosses_a_mix_of_several_sources() {
+    let chain = after();
+    let view = chain.view();
+    let mut seeds = vec![seed(view, "mix a", 0), seed(view, "mix c", 2), seed(view, "mix2 f", 2)];
+    (seeds[1].label, seeds[2].label) = ("other".into(), "third".into());
+    for mode in Mode::ALL {
+        for rule in Rule::ALL {
+            check(&run(&chain, rule, &through(mode), &seeds));
+        }
+    }
+    let swept = Mixes::of(view, Rules::default(), Confidence::from_percent(60));
+    let (one, other) = (Through::new(Mode::Links, swept), through(Mode::Links));
+    assert_eq!(amounts(&run(&chain, Rule::Fifo, &one, &seeds)), amounts(&run(&chain, Rule::Fifo, &other, &seeds)));
+}
+
+#[test]
+fn undecided_is_no_mix() {
+    let chain = fundtrace::detect::sketch(&[1_000_000; 5], &[1_000_000; 5]).unwrap();
+    let verdicts = chain.view().txs().filter_map(coinjoin::classify).map(|finding| finding.verdict);
+    assert!(verdicts.into_iter().all(|verdict| verdict != Verdict::Yes));
+}
+
+#[cfg(feature = "simulate")]
+#[test]
+fn in_a_simulated_world_every_way_adds_up() {
+    use fundtrace::id::TheftIndex;
+    use fundtrace::simulate::{Programme, WorldSpec};
+    let programmes = ["whirlpool 2", "joinmarket"];
+    let programmes = programmes.map(|mix| format!("wait 5, split 3, {mix}, shuffle 1, exchange").parse().unwrap());
+    let programmes: Vec<Programme> = programmes.into();
+    let (chain, truth) = crate::worlds::known(WorldSpec::new(12_000).thefts(programmes), 8);
+    let view = chain.view();
+    let mixes = Mixes::of(view, Rules::default(), Confidence::from_percent(40));
+    let mut seen = BTreeSet::new();
+    for theft in 0..2 {
+        let seeds = truth.seeds(view, TheftIndex::from_u32(theft));
+        let seeds: Vec<Seed> = seeds.iter().map(|(output, _)| view.output(*output).seed("theft")).collect();
+        for mode in Mode::ALL {
+            let through = Through::new(mode, mixes.clone());
+            // Far enough behind the mixes, and not through the whole town.
+            let stop = stop::hops(30);
+            let run = |rule: Rule| rule.forward_through(view, &seeds, &stop, &through, &Options::default());
+            let trace = run(Rule::Fifo);
+            balanced(&trace);
+            seen.extend(trace.mixes().iter().map(|crossing| (crossing.finding.protocol, crossing.how)));
+        }
+    }
+    // The reason outlives a save.
+    let stolen = (0..2).flat_map(|theft| truth.seeds(view, TheftIndex::from_u32(theft)));
+    let seeds: Vec<Seed> = stolen.map(|(output, _)| view.output(output).seed("theft")).collect();
+    let whole = trace::reach(view, &seeds, Rule::Fifo, &mixes.stop(), &Options::default());
+    let (watch, _) = trace::Watch::start(view, &seeds, Rule::Fifo, &mixes.stop(), &Options::default()).unwrap();
+    let mut bytes = Vec::new();
+    watch.write_to(&mut bytes).unwrap();
+    let again = trace::Watch::read(bytes.as_slice()).unwrap().advance(view, &mixes.stop()).unwrap().reach;
+    assert!(whole.ends().any(|end| matches!(end.reason, Reason::Mix(_))));
+    assert!(whole.ends().map(|end| (end.output, end.reason)).eq(again.ends().map(|end| (end.output, end.reason))));
+    for protocol in ["whirlpool", "joinmarket"] {
+        for how in [How::Stopped, How::Flagged, How::Spread] {
+            assert!(seen.contains(&(protocol, how)), "{protocol} {how:?}: {seen:?}");
+        }
+    }
+    assert!(seen.contains(&("whirlpool", How::Linked)), "{seen:?}");
+}
+
+#[cfg(feature = "cli")]
+mod command {
+    use std::process::{Command, Output};
+
+    use serde_json::Value;
+
+    fn trace(arguments: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_fundtrace")).arg("trace").args(arguments).output().expect("the command runs")
+    }
+
+    fn case() -> String {
+        format!("{}/fixtures/cases/whirlpool-2019/case.toml", env!("CARGO_MANIFEST_DIR"))
+    }
+
+    #[test]
+    fn the_choice_stands_in_the_result() {
+        let json = |extra: &[&str]| -> Value {
+            let output = trace(&[&["--case", &case(), "--policy", "fifo", "--format", "json"], extra].concat());
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            serde_json::from_slice(&output.stdout).unwrap()
+        };
+        // Without a choice nothing is looked for.
+        assert!(json(&[])["runs"][0].get("mixes").is_none());
+        assert_eq!(json(&[])["manifest"]["stop"], "never");
+        let sheets = ["stopped_sat", "flagged_sat", "spread_sat", "links_sat"];
+        for (mode, sheet) in ["stop", "flag", "spread", "links"].into_iter().zip(sheets) {
+            let found = json(&["--through", mode]);
+            let mixes = &found["runs"][0]["mixes"];
+            assert_eq!((&mixes["through"], &mixes["sheet"][sheet]), (&mode.into(), &5_010_000.into()));
+            assert_eq!(mixes["crossings"][0]["finding"]["rule"], "whirlpool/1");
+            assert!(found["manifest"]["stop"].as_str().unwrap().ends_with("mixes (from 60 %)"));
+        }
+        let stopped = json(&["--through", "stop"]);
+        assert_eq!(stopped["runs"][0]["ends"][0]["reason"], "mix");
+        assert!(json(&["--through", "stop", "--mix-confidence", "99"])["runs"][0]["ends"][0]["reason"] != "mix");
+    }
+
+    #[test]
+    fn a_table_tells_what_went_in() {
+        let output = trace(&["--case", &case(), "--through", "spread"]);
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.contains("Mixes (sat)") && text.contains("Through mixes: spread."), "{text}");
+    }
+
+    #[test]
+    fn what_cannot_be_done_is_refused() {
+        for (extra, told) in [
+            (&["--through", "guess"][..], "unknown way through a mix"),
+            (&["--mix-confidence", "70"], "goes with --through"),
+            (&["--through", "flag", "--direction", "backward"], "forward only"),
+            (&["--through", "spread", "--policy", "fifo", "--resume", "/nowhere/state"], "--through stop alone"),
+        ] {
+            let output = trace(&[&["--case", &case()], extra].concat());
+            let error = String::from_utf8(output.stderr).unwrap();
+            assert!(!output.status.success() && error.contains(told), "{extra:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_case_file_carries_the_choice_and_jobs_stop_at_mixes() {
+        let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("through-jobs");
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir_all(&folder).unwrap();
+        let text = std::fs::read_to_string(case()).unwrap();
+        let input = format!("{}/fixtures/cases/whirlpool-2019/transactions.jsonl", env!("CARGO_MANIFEST_DIR"));
+        let write = |name: &str, mode: &str| {
+            let text = text.replace("\"transactions.jsonl\"", &format!("{input:?}"));
+            std::fs::write(folder.join(name), format!("through = \"{mode}\"\n{text}")).unwrap();
+        };
+        write("a.toml", "stop");
+        let rows = || trace(&["--jobs", folder.to_str().unwrap(), "--policy", "fifo", "--format", "json"]);
+        let found: Value = serde_json::from_slice(&rows().stdout).unwrap();
+        assert_eq!(found[0]["stop"], "stop at mixes (from 60 %)");
+        assert_eq!((&found[0]["ends"], &found[0]["transactions"]), (&1.into(), &0.into()));
+        write("b.toml", "spread");
+        let output = rows();
+        let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert!(!output.status.success());
+        assert!(found[1]["error"].as_str().unwrap().contains("--through stop alone"));
+    }
+}
