@@ -39,7 +39,7 @@ pub use change_study::{ChangeRow, ChangeStudy};
 pub use cluster::{Ari, Clustering, OwnerPart, cluster};
 pub use cluster_study::{ClusterRow, ClusterStudy};
 pub use decoy::{Decoys, Landing, landing};
-pub use deposit::{DepositScore, DepositUse, deposits, one_tag_each};
+pub use deposit::{DepositScore, DepositUse, deposits, one_tag_each, tags_on_nobody};
 pub use detect::{ClassScore, Detection, Label};
 pub use pattern::{PayoutScore, PeelScore, payouts, peel_chains};
 pub use ratio::Ratio;

@@ -456,12 +456,14 @@ impl Tags {
         sha256::Hash::hash(lines.concat().as_bytes())
     }
 
-    /// The tagged addresses that a view shows, in chain order, each with its tags.
-    pub(crate) fn addresses(&self, view: View<'_>) -> Vec<(AddressIndex, &[Tag])> {
+    /// The tagged addresses that a view shows, in chain order, each with those of its tags that were not retracted.
+    pub(crate) fn addresses(&self, view: View<'_>) -> Vec<(AddressIndex, Vec<&Tag>)> {
         let seen = view.addresses_seen();
         let found = |(script, tags): (&ScriptBuf, _)| {
             let tags: &Vec<Tag> = tags;
-            Some((view.address_index(script).filter(|address| address.at() < seen)?, tags.as_slice()))
+            let tags: Vec<&Tag> = tags.iter().filter(|tag| tag.retracted.is_none()).collect();
+            let address = view.address_index(script).filter(|address| address.at() < seen && !tags.is_empty())?;
+            Some((address, tags))
         };
         let mut found: Vec<_> = self.by_script.iter().filter_map(found).collect();
         found.sort_unstable_by_key(|(address, _)| *address);

@@ -69,6 +69,21 @@ pub struct DepositScore {
 }
 
 impl DepositScore {
+    /// Returns the recall among deposit addresses that were swept at all: nothing on the chain tells whose an unswept one is.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fundtrace::eval::{DepositScore, Ratio};
+    /// let mut score = DepositScore::default();
+    /// score.by_use = [Ratio::new(3_u32, 4_u32), Ratio::new(1_u32, 1_u32), Ratio::default(), Ratio::new(0_u32, 5_u32)];
+    /// assert_eq!(score.swept(), Ratio::new(4_u32, 5_u32));
+    /// ```
+    pub fn swept(&self) -> Ratio {
+        let uses = DepositUse::ALL.iter().zip(self.by_use);
+        uses.filter(|(used, _)| **used != DepositUse::Unswept).map(|(_, ratio)| ratio).sum()
+    }
+
     /// Adds another world's.
     pub fn add(&mut self, other: &Self) {
         let sum = |a: Ratio, b: Ratio| [a, b].into_iter().sum();
@@ -106,6 +121,32 @@ pub fn one_tag_each(view: View<'_>, truth: &Truth, kind: EntityKind) -> Tags {
     tags
 }
 
+/// Tags that are wrong on purpose: on so many addresses of nobody (people, merchants, thieves), each as a service of its own, evenly spaced in chain order
+/// among those that were paid at least `receipts_min` times and spent from. Whatever a rule names on their account is a false alarm.
+///
+/// # Examples
+///
+/// See [`deposits`].
+pub fn tags_on_nobody(view: View<'_>, truth: &Truth, count: usize, receipts_min: usize) -> Tags {
+    let is_known = |address: &AddressIndex| {
+        let outputs = view.outputs_of(*address);
+        outputs.len() >= receipts_min
+            && truth.owner_of_address(*address).is_some_and(|owner| is_nobody(truth.entity(owner).kind))
+            && outputs.iter().any(|output| view.output(output).spender().is_some())
+    };
+    let all = (0..).map(AddressIndex::from_u32).take(view.addresses_seen());
+    let known: Vec<AddressIndex> = all.filter(is_known).collect();
+    let mut tags = Tags::default();
+    for nth in 0..count.min(known.len()) {
+        let address = known[nth * known.len() / count.min(known.len())];
+        let script = view.outputs_of(address).iter().find_map(|output| view.output(output).script());
+        if let Some(script) = script {
+            tags.insert(script.to_owned(), Tag::new(format!("Nobody {nth}"), "decoy", "nobody said so"));
+        }
+    }
+    tags
+}
+
 /// Scores deposit addresses: those whose verdict is yes and that are at least so sure.
 ///
 /// # Examples
@@ -137,6 +178,9 @@ pub fn one_tag_each(view: View<'_>, truth: &Truth, kind: EntityKind) -> Tags {
 /// let score = eval::deposits(chain.view(), &truth, &found, Confidence::from_percent(60));
 /// assert!(score.recall.den > 0 && score.recall.num <= score.recall.den);
 /// assert_eq!(score.decoys.num, 0);
+/// let wrong = eval::tags_on_nobody(chain.view(), &truth, 10, 2);
+/// assert_eq!(wrong.len(), 10);
+/// assert!(deposit::find(chain.view(), &wrong, None, &deposit::Terms::default()).len() < 10);
 /// # }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

@@ -60,7 +60,6 @@
 //! that the confidence stays low. A shop that sweeps the addresses of its invoices every day to its one deposit address at an exchange looks like an exchange that
 //! collects in two steps, and its addresses are taken for the exchange's.
 
-mod change;
 mod grade;
 mod judge;
 mod learn;

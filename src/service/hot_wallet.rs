@@ -35,8 +35,6 @@ pub enum How {
     Learned,
     /// It collects the coins of deposit addresses and hands them to the service.
     Collecting,
-    /// It lies between two of the service's places along change.
-    Change,
 }
 
 impl How {
@@ -46,7 +44,6 @@ impl How {
             Self::Tagged => "tagged",
             Self::Learned => "learned",
             Self::Collecting => "collecting",
-            Self::Change => "change",
         }
     }
 }

@@ -34,6 +34,7 @@ mod reach;
 mod reference;
 mod routes;
 mod scenarios;
+mod services;
 mod sketch;
 mod sources;
 mod store;

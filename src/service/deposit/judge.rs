@@ -250,7 +250,7 @@ pub(super) fn unlearn(
         }
         from.sort_unstable();
         from.dedup();
-        if how == How::Change || from.len() >= id::at(terms.depositors_min) {
+        if from.len() >= id::at(terms.depositors_min) {
             kept.push((place, how));
         } else {
             places.service[id::at(place)] = NONE;

@@ -6,7 +6,6 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::Terms;
-use super::change::Walk;
 use super::moves::{Moves, NONE, Places, payers};
 use crate::chain::View;
 use crate::cluster::Clusters;
@@ -64,8 +63,7 @@ pub(super) fn learn(
             search.learned.whole = false;
             break;
         }
-        let collecting = search.collecting(clusters);
-        if !search.along_change(clusters) && !collecting {
+        if !search.collecting(clusters) {
             break;
         }
     }
@@ -142,33 +140,6 @@ impl Search<'_, '_> {
             }
         }
         found
-    }
-
-    /// Follows the change of what is known; true when places were found.
-    fn along_change(&mut self, clusters: Option<&Clusters>) -> bool {
-        let mut found = Vec::new();
-        {
-            let (view, places, moves) = (self.view, &*self.places, self.moves);
-            let walk = Walk { view, places, moves, clusters, barred: &self.barred, terms: self.terms };
-            let mut known: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
-            let homes = places.services.iter().map(|(_, home)| *home).filter(|home| *home != NONE);
-            for place in homes.chain(self.learned.places.iter().map(|(place, _)| *place)) {
-                known.entry(places.service[id::at(place)]).or_default().push(place);
-            }
-            for (service, from) in known {
-                let (between, whole) = walk.between(&from, service);
-                self.learned.whole &= whole;
-                found.extend(between.into_iter().map(|place| (place, service)));
-            }
-        }
-        // What two services lead to is neither's.
-        found.sort_unstable();
-        let twice: Vec<u32> = found.windows(2).filter(|pair| pair[0].0 == pair[1].0).map(|pair| pair[0].0).collect();
-        found.retain(|(place, _)| !twice.contains(place));
-        for (place, service) in &found {
-            self.accept(*place, *service, How::Change);
-        }
-        !found.is_empty()
     }
 
     fn collects(&self, place: u32, service: u32, clusters: Option<&Clusters>) -> bool {

@@ -60,7 +60,7 @@ impl Places {
                 continue;
             }
             let service = *index.entry(&tag.label).or_insert_with(|| {
-                places.services.push((Arc::new(tag.clone()), NONE));
+                places.services.push((Arc::new((*tag).clone()), NONE));
                 id::small(places.services.len() - 1)
             });
             let members = clusters.and_then(|clusters| Some(clusters.members(clusters.of(*address)?)));
