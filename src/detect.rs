@@ -120,6 +120,8 @@ fn one(shape: &Lazy<'_>, kind: Kind, options: &Options) -> Option<Finding> {
         Kind::Structuring => structuring::find(tx),
         // Of several transactions; `service` finds them.
         Kind::Peel | Kind::CustodialMixer => None,
+        // Of addresses, which takes many transactions and tags: `service::deposit`.
+        Kind::Deposit => None,
     }
 }
 

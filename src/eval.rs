@@ -7,6 +7,7 @@
 //! | clusters of addresses | [`cluster`], [`ClusterStudy`] | pairwise and B-cubed precision, recall and F1, adjusted Rand index, collapse |
 //! | change rules | [`ChangeScore`], [`ChangeStudy`] | true and false positive rate, coverage, Brier score |
 //! | detectors | [`Detection`] | precision, recall and F1 of each class |
+//! | deposit addresses | [`deposits`] | precision and recall, by how they are used, and decoys |
 //! | traces | [`route`] | precision and recall by value on the true route, exits found, transactions opened |
 //! | traces from where nothing was stolen | [`Decoys`], [`landing`] | what a trace "finds" when there is nothing to find |
 //!
@@ -23,6 +24,7 @@ mod change_study;
 mod cluster;
 mod cluster_study;
 mod decoy;
+mod deposit;
 mod detect;
 mod pattern;
 mod ratio;
@@ -37,6 +39,7 @@ pub use change_study::{ChangeRow, ChangeStudy};
 pub use cluster::{Ari, Clustering, OwnerPart, cluster};
 pub use cluster_study::{ClusterRow, ClusterStudy};
 pub use decoy::{Decoys, Landing, landing};
+pub use deposit::{DepositScore, DepositUse, deposits, one_tag_each, tags_on_nobody};
 pub use detect::{ClassScore, Detection, Label};
 pub use pattern::{PayoutScore, PeelScore, payouts, peel_chains};
 pub use ratio::Ratio;

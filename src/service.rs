@@ -5,6 +5,8 @@
 
 pub mod chips;
 pub mod custodial_mixer;
+pub mod deposit;
+pub mod hot_wallet;
 pub mod peel;
 pub mod pool;
 pub mod processor;

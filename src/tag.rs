@@ -40,7 +40,7 @@ use bitcoin::hashes::{Hash, sha256};
 use bitcoin::{Address, Network, Script, ScriptBuf};
 use serde::{Deserialize, Serialize};
 
-use crate::chain::Output;
+use crate::chain::{Output, View};
 use crate::id::AddressIndex;
 
 /// A label for an address, and where it comes from.
@@ -454,6 +454,20 @@ impl Tags {
         }
         lines.sort_unstable();
         sha256::Hash::hash(lines.concat().as_bytes())
+    }
+
+    /// The tagged addresses that a view shows, in chain order, each with those of its tags that were not retracted.
+    pub(crate) fn addresses(&self, view: View<'_>) -> Vec<(AddressIndex, Vec<&Tag>)> {
+        let seen = view.addresses_seen();
+        let found = |(script, tags): (&ScriptBuf, _)| {
+            let tags: &Vec<Tag> = tags;
+            let tags: Vec<&Tag> = tags.iter().filter(|tag| tag.retracted.is_none()).collect();
+            let address = view.address_index(script).filter(|address| address.at() < seen && !tags.is_empty())?;
+            Some((address, tags))
+        };
+        let mut found: Vec<_> = self.by_script.iter().filter_map(found).collect();
+        found.sort_unstable_by_key(|(address, _)| *address);
+        found
     }
 
     /// The same tags with what clusters add: for each cluster its tags, and the clusters' addresses, ascending.

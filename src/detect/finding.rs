@@ -45,11 +45,13 @@ pub enum Kind {
     /// What a mixer that holds its customers' coins does; of [`service::custodial_mixer`](crate::service::custodial_mixer) and
     /// [`service::chips`](crate::service::chips).
     CustodialMixer,
+    /// Of an address, not a transaction: whose every coin goes to one service. See [`service::deposit`](crate::service::deposit).
+    Deposit,
 }
 
 impl Kind {
     /// Every one, in the order of their declaration.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Coinjoin,
         Self::Premix,
         Self::Swap,
@@ -62,6 +64,7 @@ impl Kind {
         Self::Structuring,
         Self::Peel,
         Self::CustodialMixer,
+        Self::Deposit,
     ];
 
     /// Returns the name, in snake case.
@@ -79,6 +82,7 @@ impl Kind {
             Self::Structuring => "structuring",
             Self::Peel => "peel",
             Self::CustodialMixer => "custodial_mixer",
+            Self::Deposit => "deposit",
         }
     }
 }

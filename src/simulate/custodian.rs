@@ -10,12 +10,14 @@ use super::fee::input_size;
 use super::plan::Lock;
 use super::rng::Rng;
 use super::town::{DUST, Draft, Out, Town};
-use super::wallet::{Habit, Keeper};
+use super::wallet::{ChangeTo, Habit, Keeper};
 use crate::id;
 use crate::truth::{EntityKind, Kind, Role, Stolen};
 
 /// Nobody looks at more coins of a wallet than so many when some are chosen.
 pub(super) const IN_SIGHT: usize = 1_000;
+/// A custodian has so many addresses of its hot wallet at most.
+const HOT_MAX: u64 = 30;
 /// No deposit waits longer than so many blocks to be collected.
 const PATIENCE: u32 = 144;
 
@@ -78,15 +80,22 @@ impl Town {
     pub(super) fn new_custodian(&mut self, kind: EntityKind, name: String, rng: &mut Rng) {
         let entity = self.entity(kind, name);
         let mixer = kind == EntityKind::Mixer;
-        let mut wallet = |town: &mut Self, kept: bool| {
+        // An exchange has few addresses of its own beside those of its customers. A tenth of them takes a new one for each sweep and change,
+        // and so do mixers.
+        let rotates = mixer || rng.chance(100_000);
+        let addresses = if rotates { 0 } else { u32::try_from(rng.between(1, HOT_MAX)).unwrap_or(1) };
+        let mut wallet = |town: &mut Self, addresses: u32| {
             let mut habit = Habit::of_service(rng, 500);
-            habit.one_address = kept;
+            habit.addresses = addresses;
+            if addresses > 0 && !rotates {
+                habit.change = ChangeTo::Kept;
+            }
             town.wallet(entity, habit, Keeper::Agent)
         };
-        let deposits = wallet(self, false);
-        let collector = wallet(self, true);
-        let hot = wallet(self, false);
-        let cold = wallet(self, true);
+        let deposits = wallet(self, 0);
+        let collector = wallet(self, addresses.clamp(1, 3));
+        let hot = wallet(self, addresses);
+        let cold = wallet(self, addresses.clamp(1, 3));
         let at = id::small(self.custodians.len());
         let collects = match rng.below(10) {
             0..6 => Collects::Together,

@@ -43,7 +43,7 @@ impl Town {
         for n in 0..2 {
             let entity = self.entity(EntityKind::Other, format!("Dice {n}"));
             let mut habit = Habit::of_service(&mut rng, 300);
-            (habit.one_address, habit.change, habit.order) = (true, ChangeTo::Back, Order::ChangeLast);
+            (habit.addresses, habit.change, habit.order) = (1, ChangeTo::Back, Order::ChangeLast);
             let dice = self.wallet(entity, habit, Keeper::Dice);
             self.dice.push(dice);
         }
@@ -62,7 +62,7 @@ impl Town {
         for programme in programmes {
             let entity = self.entity(EntityKind::Thief, String::new());
             let mut rng = self.rng(u32::MAX);
-            let habit = Habit { one_address: false, ..Habit::of_service(&mut rng, 700) };
+            let habit = Habit { addresses: 0, ..Habit::of_service(&mut rng, 700) };
             let wallet = self.wallet(entity, habit, Keeper::Agent);
             self.thieves.push(Thief::new(entity, wallet, programme));
         }

@@ -158,7 +158,15 @@ impl Town {
     }
 
     pub(super) fn wallet(&mut self, owner: u32, habit: Habit, keeper: Keeper) -> u32 {
-        self.wallets.push(Wallet { owner, habit, keeper, coins: Vec::new(), sat: 0, kept: None, accounts: Vec::new() });
+        self.wallets.push(Wallet {
+            owner,
+            habit,
+            keeper,
+            coins: Vec::new(),
+            sat: 0,
+            kept: Vec::new(),
+            accounts: Vec::new(),
+        });
         id::small(self.wallets.len() - 1)
     }
 
@@ -182,24 +190,34 @@ impl Town {
         slots.iter().map(|slot| self.coins.get(*slot).sat).sum()
     }
 
-    /// An address of a wallet to be paid to: its one address, or a new one.
+    /// An address of a wallet to be paid to: one that it has, or a new one.
     pub(super) fn address(&mut self, wallet: u32) -> Lock {
         let habit = self.of(wallet).habit;
-        if habit.one_address { self.kept_address(wallet) } else { Lock::Fresh(habit.form) }
+        match habit.addresses {
+            0 => Lock::Fresh(habit.form),
+            1 => self.kept_address(wallet),
+            _ => self.any_kept_address(wallet),
+        }
     }
 
     /// The address of a wallet that stays the same.
     pub(super) fn kept_address(&mut self, wallet: u32) -> Lock {
-        let form = self.of(wallet).habit.form;
-        let kept = match self.of(wallet).kept {
-            Some(kept) => kept,
-            None => {
-                let kept = self.new_kept();
-                self.wallets[id::at(wallet)].kept = Some(kept);
-                kept
-            }
-        };
-        Lock::Kept(kept, form)
+        self.nth_kept_address(wallet, 0)
+    }
+
+    /// One of the addresses that a wallet has.
+    fn any_kept_address(&mut self, wallet: u32) -> Lock {
+        let addresses = id::at(self.of(wallet).habit.addresses);
+        let nth = self.rng(wallet).place(addresses);
+        self.nth_kept_address(wallet, nth)
+    }
+
+    fn nth_kept_address(&mut self, wallet: u32, nth: usize) -> Lock {
+        while self.of(wallet).kept.len() <= nth {
+            let kept = self.new_kept();
+            self.wallets[id::at(wallet)].kept.push(kept);
+        }
+        Lock::Kept(self.of(wallet).kept[nth], self.of(wallet).habit.form)
     }
 
     /// An output to a wallet, paid for by an entity.
@@ -214,6 +232,7 @@ impl Town {
         let lock = match habit.change {
             ChangeTo::Back => Lock::OfInput(0),
             ChangeTo::Fresh => Lock::Fresh(habit.form),
+            ChangeTo::Kept => self.address(wallet),
         };
         Out { sat, wallet: Some(wallet), lock, role: Role::Change, account: None, payer: owner, loot: None, rounds: 0 }
     }

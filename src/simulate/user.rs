@@ -26,7 +26,7 @@ impl Town {
         let entity = self.entity(kind, String::new());
         let mut habit = Habit::of_user(&mut rng, past);
         if merchant {
-            habit.one_address = rng.chance(500_000);
+            habit.addresses = u32::from(rng.chance(500_000));
         }
         let wallet = self.wallet(entity, habit, Keeper::User);
         self.users.push(wallet);

@@ -19,8 +19,8 @@ pub(super) struct Habit {
     pub(super) fee: u32,
     /// Fee rates are whole numbers of sat per virtual byte.
     pub(super) whole_rates: bool,
-    /// Is paid to one and the same address.
-    pub(super) one_address: bool,
+    /// So many addresses it has and is paid to again and again; none where each payment has a new one.
+    pub(super) addresses: u32,
 }
 
 /// Where change goes.
@@ -29,6 +29,8 @@ pub(super) enum ChangeTo {
     Fresh,
     /// The address that is spent.
     Back,
+    /// One of the addresses that it has.
+    Kept,
 }
 
 /// The order of outputs.
@@ -95,7 +97,7 @@ impl Habit {
             },
             fee: 500 + u32::try_from(rng.below(1500)).unwrap_or(0),
             whole_rates: rng.chance(300_000),
-            one_address: rng.chance(150_000),
+            addresses: u32::from(rng.chance(150_000)),
         }
     }
 
@@ -105,7 +107,7 @@ impl Habit {
         if matches!(habit.form, Form::P2pk | Form::BareMultisig) {
             habit.form = Form::P2pkh;
         }
-        habit.one_address = false;
+        habit.addresses = 0;
         habit
     }
 
@@ -122,7 +124,7 @@ impl Habit {
             choice: Choice::Oldest,
             fee: 1000,
             whole_rates: false,
-            one_address: false,
+            addresses: 0,
         }
     }
 }
@@ -147,8 +149,8 @@ pub(super) struct Wallet {
     pub(super) coins: Vec<u32>,
     /// What they are worth.
     pub(super) sat: u64,
-    /// The address it is paid to again and again, once it has one.
-    pub(super) kept: Option<u32>,
+    /// The addresses it is paid to again and again, as far as it has them yet.
+    pub(super) kept: Vec<u32>,
     /// Its accounts: the custodian's place in the list of custodians, and the account.
     pub(super) accounts: Vec<(u32, u32)>,
 }

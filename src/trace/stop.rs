@@ -11,7 +11,9 @@ use bitcoin::hashes::sha256;
 
 use super::Reason;
 use crate::chain::{Output, Tx};
+use crate::detect::{Confidence, Verdict};
 use crate::id::BlockHeight;
+use crate::service::deposit::{Deposits, RULE};
 use crate::tag::{Tag, Tags};
 
 /// A tainted output as a stop sees it.
@@ -400,5 +402,50 @@ impl<F: Fn(&Visit<'_>) -> Option<Reason> + Sync> Stop for When<F> {
     }
     fn describe(&self) -> String {
         self.describe.clone()
+    }
+}
+
+/// Stops at probable deposit addresses whose verdict is yes and that are at least so sure, except at a seed: before a sweep merges depositors.
+///
+/// The reason names the service, the rule and the confidence in parts of a million.
+///
+/// # Examples
+///
+/// ```
+/// use fundtrace::detect::Confidence;
+/// use fundtrace::service::deposit::{self, Terms};
+/// use fundtrace::tag::Tags;
+/// use fundtrace::trace::stop::{self, Stop};
+/// let chain = fundtrace::ChainBuilder::new().finish()?;
+/// let found = deposit::find(chain.view(), &Tags::default(), None, &Terms::default());
+/// let stop = stop::classified(&found, Confidence::from_percent(80));
+/// assert_eq!(stop.describe(), "deposit/1 from 800000 ppm (0 addresses)");
+/// # Ok::<(), fundtrace::Error>(())
+/// ```
+pub fn classified(deposits: &Deposits, confidence_min: Confidence) -> Classified<'_> {
+    Classified { deposits, confidence_min }
+}
+
+/// Made by [`classified`].
+///
+/// # Examples
+///
+/// See [`classified`].
+#[derive(Clone, Copy, Debug)]
+pub struct Classified<'d> {
+    deposits: &'d Deposits,
+    confidence_min: Confidence,
+}
+
+impl Stop for Classified<'_> {
+    fn check(&self, at: &Visit<'_>) -> Option<Reason> {
+        let deposit = self.deposits.of(at.output.address_index()?)?;
+        let sure = deposit.verdict == Verdict::Yes && deposit.confidence >= self.confidence_min;
+        let service = &self.deposits.service(deposit).label;
+        let what = format!("deposit address of {service}, {RULE}, {} ppm", deposit.confidence.to_ppm());
+        (sure && !at.seed).then(|| Reason::Custom(what.into()))
+    }
+    fn describe(&self) -> String {
+        format!("{RULE} from {} ppm ({} addresses)", self.confidence_min.to_ppm(), self.deposits.len())
     }
 }

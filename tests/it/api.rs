@@ -27,7 +27,7 @@ use fundtrace::report::{
     Arrived, Classification, Conventions, Facts, Given, Manifest, OwnersGiven, Report, Seen, Sentence, Spread,
     tagpack::Head,
 };
-use fundtrace::service::{custodial_mixer, peel, pool, processor};
+use fundtrace::service::{custodial_mixer, deposit, hot_wallet, peel, pool, processor};
 #[cfg(feature = "simulate")]
 use fundtrace::simulate::{BlockFiles, Card, CardRow, Mined, Programme, Stage, World, WorldSpec};
 use fundtrace::source::{FileSet, Form, csv::Dump};
@@ -116,6 +116,8 @@ fn public_types_are_debug_send_and_sync() {
     plain::<(custodial_mixer::Candidate, custodial_mixer::Decoys, custodial_mixer::Payouts, custodial_mixer::Terms)>();
     plain::<(pool::Pool, processor::Processor, processor::Terms)>();
     plain::<(CategoryExposure, ExposedTo, Exposure, ExposureRow, HopBucket)>();
+    plain::<(deposit::Deposit, deposit::Deposits, deposit::Terms, eval::DepositScore, eval::DepositUse)>();
+    plain::<(hot_wallet::ColdWallet, hot_wallet::How, hot_wallet::HotWallet, fundtrace::trace::stop::Classified<'_>)>();
     plain::<(Classification, Head, Sentence)>();
     plain::<(Arrived, Conventions, Facts, Given, Manifest, Report<'_, '_>, Seen, Spread)>();
 }

@@ -38,6 +38,7 @@ mod reach;
 mod reference;
 mod routes;
 mod scenarios;
+mod services;
 mod sketch;
 mod sources;
 mod store;

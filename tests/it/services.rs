@@ -1,0 +1,257 @@
+//! Deposit addresses and the wallets that they lead to.
+
+use fundtrace::Chain;
+use fundtrace::detect::{Feature, Verdict};
+use fundtrace::id::AddressIndex;
+use fundtrace::service::deposit::{self, Deposit, Deposits, Terms};
+use fundtrace::service::hot_wallet::How;
+use fundtrace::tag::{Tag, Tags};
+use fundtrace::{View, cluster};
+use proptest::prelude::*;
+
+use crate::random::case;
+use crate::sketch::{Row, pay, sketch};
+
+fn tagged(whom: &[(&str, &str)]) -> Tags {
+    let mut tags = Tags::default();
+    for (who, label) in whom {
+        tags.insert(pay(0, who).script_pubkey, Tag::new(*label, "exchange", "a list"));
+    }
+    tags
+}
+
+fn address(chain: &Chain, who: &str) -> AddressIndex {
+    chain.view().address_index(&pay(0, who).script_pubkey).unwrap()
+}
+
+fn of<'f>(chain: &Chain, found: &'f Deposits, who: &str) -> Option<&'f Deposit> {
+    found.of(address(chain, who))
+}
+
+fn find(chain: &Chain, tags: &Tags) -> Deposits {
+    deposit::find(chain.view(), tags, None, &Terms::default())
+}
+
+/// What every deposit address keeps, asked of the chain anew: the service never pays it, it is not the service's own, and each of its spends gives the
+/// service all or nothing, at least one of them all.
+fn keeps_the_rules(view: View<'_>, found: &Deposits) {
+    for deposit in found.iter() {
+        let service = &found.service(deposit).label;
+        let its =
+            |address: Option<AddressIndex>| address.and_then(|a| found.owner(a)).is_some_and(|t| t.label == *service);
+        assert!(!its(Some(deposit.address)));
+        let mut swept = false;
+        for output in view.outputs_of(deposit.address).iter().map(|output| view.output(output)) {
+            let payer = output.tx();
+            assert!(!payer.inputs().any(|input| its(input.address_index())), "{} pays its deposit", payer.txid());
+            let Some(spender) = output.spender() else { continue };
+            let sat = |own: bool| -> u64 {
+                let of = spender.outputs().filter(|output| its(output.address_index()) == own);
+                of.filter_map(|output| output.value()).map(|value| value.to_sat()).sum()
+            };
+            assert!(sat(true) == 0 || sat(false) == 0, "{} pays somebody else too", spender.txid());
+            swept |= sat(true) > 0;
+        }
+        assert!(swept);
+    }
+}
+
+/// Two are swept together, one is swept alone, one is not swept, and the wallet pays a customer.
+const DIRECT: [Row<'_>; 7] = [
+    ("a", &[("coin", 900, "ann")], &[(500, "d1"), (390, "ann2")]),
+    ("b", &[("coin", 900, "ben")], &[(600, "d2"), (290, "ben2")]),
+    ("c", &[("coin", 900, "cid")], &[(700, "d3"), (190, "cid2")]),
+    ("d", &[("coin", 900, "dan")], &[(800, "d4"), (90, "dan2")]),
+    ("e", &[("a:0", 500, "d1"), ("b:0", 600, "d2")], &[(1_090, "hot")]),
+    ("f", &[("c:0", 700, "d3")], &[(690, "hot")]),
+    ("g", &[("e:0", 1_090, "hot")], &[(300, "eve"), (780, "hot")]),
+];
+
+#[test]
+fn who_is_swept_together_is_found_who_is_not_swept_is_not() {
+    let chain = sketch(&DIRECT);
+    let found = find(&chain, &tagged(&[("hot", "X")]));
+    keeps_the_rules(chain.view(), &found);
+    let one = of(&chain, &found, "d1").unwrap();
+    assert_eq!((one.verdict, one.sweeps, one.siblings, one.swept.to_sat()), (Verdict::Yes, 1, 1, 500));
+    assert_eq!(found.finding(one).features["service"], Feature::Text("X".into()));
+    // A single sweep of a single address is what any payment without change looks like.
+    assert_eq!(of(&chain, &found, "d3").unwrap().verdict, Verdict::Undecided);
+    for other in ["d4", "ann", "ann2", "eve", "hot"] {
+        assert_eq!(of(&chain, &found, other), None, "{other}");
+    }
+    let (sweeps, siblings) = found.evidence(chain.view(), one);
+    assert_eq!((sweeps.len(), siblings), (1, vec![address(&chain, "d2")]));
+    assert!(find(&chain, &Tags::default()).is_empty());
+}
+
+#[test]
+fn an_address_that_the_service_pays_or_that_pays_others_is_none() {
+    let mut rows = DIRECT.to_vec();
+    rows.push(("h", &[("g:1", 780, "hot")], &[(100, "d1"), (670, "hot")]));
+    let chain = sketch(&rows);
+    let found = find(&chain, &tagged(&[("hot", "X")]));
+    assert_eq!(of(&chain, &found, "d1"), None, "a withdrawal goes to it");
+    assert!(of(&chain, &found, "d2").is_some());
+
+    let mut rows = DIRECT.to_vec();
+    rows.push(("h", &[("coin", 300, "fay")], &[(200, "d2"), (90, "fay2")]));
+    rows.push(("i", &[("h:0", 200, "d2")], &[(100, "shop"), (90, "hot")]));
+    let chain = sketch(&rows);
+    let found = find(&chain, &tagged(&[("hot", "X")]));
+    assert_eq!(of(&chain, &found, "d2"), None, "it pays a shop");
+}
+
+/// Twelve customers; their addresses are swept in two lots of six to `to`, and from there to the wallet.
+fn through(to: &'static str) -> Chain {
+    const NAMES: [[&str; 4]; 12] = [
+        ["p0", "p0:0", "c0", "d0"],
+        ["p1", "p1:0", "c1", "d1"],
+        ["p2", "p2:0", "c2", "d2"],
+        ["p3", "p3:0", "c3", "d3"],
+        ["p4", "p4:0", "c4", "d4"],
+        ["p5", "p5:0", "c5", "d5"],
+        ["p6", "p6:0", "c6", "d6"],
+        ["p7", "p7:0", "c7", "d7"],
+        ["p8", "p8:0", "c8", "d8"],
+        ["p9", "p9:0", "c9", "d9"],
+        ["q0", "q0:0", "e0", "f0"],
+        ["q1", "q1:0", "e1", "f1"],
+    ];
+    let paid: Vec<_> =
+        NAMES.iter().map(|[_, _, who, to]| ([("coin", 900, *who)], [(500, *to), (390, "elsewhere")])).collect();
+    let mut rows: Vec<Row<'_>> =
+        NAMES.iter().zip(&paid).map(|([name, ..], (from, to))| (*name, &from[..], &to[..])).collect();
+    let swept: Vec<_> = NAMES.iter().map(|[_, coin, _, who]| (*coin, 500, *who)).collect();
+    let out = [(2_990, to)];
+    rows.push(("s1", &swept[..6], &out));
+    rows.push(("s2", &swept[6..], &out));
+    let (one, two) = ([("s1:0", 2_990, to)], [("s2:0", 2_990, to)]);
+    rows.push(("t1", &one, &[(2_980, "hot")]));
+    rows.push(("t2", &two, &[(2_980, "hot")]));
+    rows.push(("u", &[("t1:0", 2_980, "hot")], &[(1_000, "eve"), (1_970, "hot")]));
+    sketch(&rows)
+}
+
+#[test]
+fn a_collecting_address_is_learned_and_what_it_collects_from_is_found() {
+    let chain = through("collector");
+    let found = find(&chain, &tagged(&[("hot", "X")]));
+    keeps_the_rules(chain.view(), &found);
+    assert_eq!(found.owner(address(&chain, "collector")).unwrap().label, "X");
+    let wallet = found.hot_wallets().iter().find(|wallet| wallet.how == How::Collecting).unwrap();
+    assert_eq!((wallet.address, wallet.depositors), (address(&chain, "collector"), 12));
+    let one = of(&chain, &found, "d0").unwrap();
+    assert_eq!((one.verdict, one.collected, one.siblings, found.len()), (Verdict::Yes, true, 5, 12));
+}
+
+#[test]
+fn tags_that_contradict_bar_a_place() {
+    // Another service's tag on the collector: nothing leads through it.
+    let chain = through("collector");
+    let found = find(&chain, &tagged(&[("hot", "X"), ("collector", "Y")]));
+    assert!(found.iter().all(|deposit| found.service(deposit).label == "Y"));
+    // Two labels on one owner: neither has it.
+    let mut rows = DIRECT.to_vec();
+    rows.push(("h", &[("f:0", 690, "hot"), ("coin", 50, "hot2")], &[(100, "fay"), (630, "hot")]));
+    let chain = sketch(&rows);
+    let clusters = cluster::by_spending(chain.view(), |_| false);
+    let both = tagged(&[("hot", "X"), ("hot2", "Y")]);
+    let found = deposit::find(chain.view(), &both, Some(&clusters), &Terms::default());
+    assert_eq!((found.len(), found.disputed().len()), (0, 1));
+    let one = deposit::find(chain.view(), &tagged(&[("hot2", "Y")]), Some(&clusters), &Terms::default());
+    assert_eq!(one.service(of(&chain, &one, "d1").unwrap()).label, "Y");
+    // What was retracted says nothing.
+    let mut tags = Tags::default();
+    let tag = Tag::new("X", "exchange", "a list").retracted("2024-01-01".parse().unwrap());
+    tags.insert(pay(0, "hot").script_pubkey, tag);
+    assert!(find(&chain, &tags).is_empty());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// Whatever address is tagged, of whatever chain.
+    #[test]
+    fn no_deposit_address_is_paid_by_its_service(case in case(false)) {
+        let chain = case.mini.chain();
+        let view = chain.view();
+        for at in 0..view.addresses_seen() {
+            let address = AddressIndex::from_u32(u32::try_from(at).unwrap());
+            let outputs = view.outputs_of(address);
+            let Some(script) = outputs.iter().find_map(|output| view.output(output).script()) else { continue };
+            let mut tags = Tags::default();
+            tags.insert(script.to_owned(), Tag::new("X", "exchange", "a list"));
+            keeps_the_rules(view, &find(&chain, &tags));
+        }
+    }
+}
+
+#[cfg(feature = "simulate")]
+mod simulated {
+    use fundtrace::cluster::{self, Guard};
+    use fundtrace::detect::Confidence;
+    use fundtrace::eval::{self, Ratio};
+    use fundtrace::id::TheftIndex;
+    use fundtrace::service::deposit::{self, Terms};
+    use fundtrace::simulate::WorldSpec;
+    use fundtrace::taint::Fifo;
+    use fundtrace::trace::{self, Options, Reason, stop};
+    use fundtrace::truth::{EntityKind, Role};
+
+    use super::keeps_the_rules;
+
+    const SURE: Confidence = Confidence::from_percent(80);
+
+    /// One tag for each exchange, an address that it paid a withdrawal from: its deposit addresses are found, nobody else's are named, and a trace of loot
+    /// ends where the loot was paid in, before a sweep.
+    #[test]
+    fn one_tag_finds_the_deposit_addresses_and_the_thief_s_among_them() {
+        let spec = WorldSpec::new(12_000).thefts(vec!["wait 5, split 6, exchange".parse().unwrap()]);
+        let (chain, truth) = crate::worlds::known(spec, 1);
+        let view = chain.view();
+        let tags = eval::one_tag_each(view, &truth, EntityKind::Exchange);
+        let guard = Guard::default();
+        let clusters = cluster::by_spending(view, |tx| guard.skips(tx));
+        let found = deposit::find(view, &tags, Some(&clusters), &Terms::default());
+        keeps_the_rules(view, &found);
+        let score = eval::deposits(view, &truth, &found, SURE);
+        assert!(score.precision.den > 200, "{score:?}");
+        assert!(score.precision.num * 1_000 >= score.precision.den * 990, "{score:?}");
+        // In so small a world a collecting address is seen too seldom to be learned: of those swept straight to the wallet.
+        let straight: Ratio = score.by_use[..2].iter().copied().sum();
+        assert!(straight.num * 10 >= straight.den * 9, "{score:?}");
+        assert!(score.decoys.num * 100 < score.decoys.den, "{score:?}");
+
+        let theft = TheftIndex::from_u32(0);
+        let seeds: Vec<_> =
+            truth.seeds(view, theft).into_iter().map(|(output, _)| view.output(output).seed("loot")).collect();
+        let stop = stop::classified(&found, SURE);
+        let trace = trace::forward(view, &seeds, &Fifo, &stop, &Options::default());
+        let mut named = 0;
+        for end in trace.ends() {
+            let Reason::Custom(what) = &end.reason else { continue };
+            named += 1;
+            assert_eq!(truth.role(end.output), Some(Role::Deposit));
+            let owner = truth.entity(truth.owner(end.output).unwrap());
+            assert!(what.starts_with(&format!("deposit address of {}, deposit/1, ", owner.name)), "{what}");
+        }
+        let exits = truth.exits(view, theft);
+        let cashed = exits.iter().filter(|exit| exit.kind == EntityKind::Exchange).count();
+        // One of the six went to the exchange with the collecting address.
+        assert!(cashed > 0 && named * 4 >= cashed * 3, "{named} of {cashed}");
+    }
+
+    /// A tag on somebody who is no service names next to nothing.
+    #[test]
+    fn wrong_tags_name_next_to_nothing() {
+        let (chain, truth) = crate::worlds::known(WorldSpec::new(8_000), 2);
+        let view = chain.view();
+        let guard = Guard::default();
+        let clusters = cluster::by_spending(view, |tx| guard.skips(tx));
+        let tags = eval::tags_on_nobody(view, &truth, 20, 2);
+        let found = deposit::find(view, &tags, Some(&clusters), &Terms::default());
+        let sure = found.iter().filter(|deposit| deposit.confidence >= SURE).count();
+        assert!(sure * 100 < view.addresses_seen(), "{sure}");
+    }
+}
