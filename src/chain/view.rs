@@ -184,7 +184,7 @@ impl<'c> View<'c> {
             .filter(|tx| tx.height().is_some())
     }
 
-    /// Returns the visible outputs that pay this script, byte for byte.
+    /// Returns the visible outputs that pay this script, byte for byte. As of a height, those of a stub that a visible transaction spends.
     pub fn outputs_to(self, script: &Script) -> OutputSet {
         let columns = self.columns;
         let paying = |output: &OutputIndex| columns.script(*output) == Some(script);
@@ -263,7 +263,7 @@ impl<'c> View<'c> {
         self.columns.address_script(address)
     }
 
-    /// Returns the visible outputs that pay this address, whichever script they use.
+    /// Returns the visible outputs that pay this address, whichever script they use. As of a height, those of a stub that a visible transaction spends.
     ///
     /// # Panics
     ///
