@@ -12,8 +12,10 @@
 //! - [`Hindsight`] is a rule that looks at who spends the outputs, or at what their addresses receive later. It is asked about a
 //!   [`Tx`] of a [`View`] and sees as far as the view does: as of a height it sees no later spend or receipt. Its answer can change with every block.
 //!
-//! One thing a later block can bring is knowledge of the past: where previous transactions are missing, an input tells of an earlier output, and
-//! an address is less new than it seemed. On whole blocks from genesis on there is no such thing.
+//! "New" means new in this input, and where previous transactions are missing the rules on new addresses ([`Client`], [`Ermilov`], [`Fresh`], [`Graphsense`], [`Legacy`],
+//! [`Meiklejohn`] and its refinements, [`Shadow`]) decide by what the input happens to lack: an address that was paid for years is new if no transaction before this one
+//! pays it or spends from it here, and the same payment can have another change on the whole chain. Only on whole blocks from genesis on is new what the name says.
+//! An input that spends a missing transaction tells of an earlier output; it counts from that input on and not before, so later blocks change nothing here either.
 //!
 //! A caller who may not look ahead takes `impl Change`. A rule of the first kind becomes one of the second with [`Change::in_hindsight`],
 //! never the other way round. What a closure knows nobody can check: rules that take one that may look ahead (who is in which cluster)

@@ -23,11 +23,19 @@
 //! | more addresses, nothing later known | spending, [`change::voters`](crate::change::voters) at 3, [`by_votes`] with a growth limit of [`voted::GROWTH`] | 0.981, 0.020, 0.076. `votes` on the command line |
 //! | more addresses, looking back | the same with [`change::voters_in_hindsight`](crate::change::voters_in_hindsight) at 5 | 0.981, 0.024, 0.095. `votes_in_hindsight` |
 //!
-//! Joining what one change rule names, or several, collapses clusters whatever the rule's own precision: 0.99 of single payments becomes 0.26 to 0.5 of pairs,
-//! because one mistake joins all that both sides have. So it is the growth limit that pays: a guess alone never joins two clusters that are both larger.
+//! What votes add is less sure than the rows say: of the added pairs 0.93 and 0.96 are right, and the worst cluster has 23 and 27 owners instead of 4.
+//!
+//! Joining what a change rule names collapses clusters however good the rule is: `type_unanimous` is right of 0.993 of the payments that it decides and of 0.430 of
+//! pairs, because one mistake joins all that both sides have. So it is the growth limit that pays: a guess alone never joins two clusters that are both larger.
+//!
+//! [`Guard`] is made against the mixes that there are and not against whoever knows it: a mix of two, one of dust, or one padded with odd outputs passes
+//! ([`has_repeated_outputs`] shows them).
 //!
 //! Clusters are over addresses as the chain numbers them: a pay-to-pubkey output counts as the P2PKH address of its key, scripts without an
 //! address are left out, and an address that nothing joins to another is a cluster of its own.
+//!
+//! A cluster has its first address in chain order for a name. Where previous transactions are missing, each one that is spent from comes first in that order, even one
+//! that only a later block spends from. So on such input names and the number of addresses as of a height can change when later blocks are added; whom spending and change rules join does not.
 
 pub mod build;
 mod evidence;

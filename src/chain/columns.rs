@@ -256,6 +256,11 @@ impl<'c> Columns<'c> {
         tx.to_u32() < self.stubs()
     }
 
+    /// True when a stub made the output: stubs and what they pay come first.
+    pub(crate) fn is_of_stub(self, output: OutputIndex) -> bool {
+        output.to_u64() < self.numbers::<5>(Column::TxFirstOutput).get(id::at(self.stubs()))
+    }
+
     pub(crate) fn txid(self, tx: TxIndex) -> Txid {
         Txid::from_byte_array(self.bytes_of(Column::Txid).as_chunks::<32>().0[tx.at()])
     }

@@ -316,11 +316,28 @@ impl<'c> Output<'c> {
 
     /// True when no transaction before its own, in chain order, pays its address; `None` where it has no address.
     ///
-    /// Its own transaction may pay the address more than once; then this is true of each such output.
+    /// Its own transaction may pay the address more than once; then this is true of each such output. Where previous transactions are missing, an output of
+    /// such a one counts from the transaction on that spends it, for until then nobody knows of it. So the answer depends on nothing later, and what is new
+    /// here may be old on the whole chain.
+    ///
+    /// # Complexity
+    ///
+    /// Two reads; only where a missing transaction is the first to pay the address, a search for its other outputs.
     pub fn is_of_new_address(self) -> Option<bool> {
         let columns = self.view.columns();
-        let first = columns.numbers::<5>(Column::AddressFirstOutput).get(self.address_index()?.at());
-        Some(first >= columns.outputs_of(self.tx).start.to_u64())
+        let address = self.address_index()?;
+        let first = OutputIndex::from_u64(columns.numbers::<5>(Column::AddressFirstOutput).get(address.at()));
+        let start = columns.outputs_of(self.tx).start;
+        Some(first >= start || (columns.is_of_stub(first) && !self.is_known_earlier(address, first, start)))
+    }
+
+    /// True when an output before `start` pays the address and its own transaction or one before shows it.
+    #[cold]
+    fn is_known_earlier(self, address: AddressIndex, first: OutputIndex, start: OutputIndex) -> bool {
+        let columns = self.view.columns();
+        let shown = |output: OutputIndex| !columns.is_of_stub(output) || columns.spender(output) <= self.tx.to_u32();
+        // Most addresses are paid once or twice, and the first look is the cheap one.
+        shown(first) || columns.outputs_to(address).take_while(|output| *output < start).any(shown)
     }
 
     /// Tells what became of it, as far as the view can know.

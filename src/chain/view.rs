@@ -184,7 +184,7 @@ impl<'c> View<'c> {
             .filter(|tx| tx.height().is_some())
     }
 
-    /// Returns the visible outputs that pay this script, byte for byte.
+    /// Returns the visible outputs that pay this script, byte for byte. As of a height, those of a stub that a visible transaction spends.
     pub fn outputs_to(self, script: &Script) -> OutputSet {
         let columns = self.columns;
         let paying = |output: &OutputIndex| columns.script(*output) == Some(script);
@@ -220,7 +220,9 @@ impl<'c> View<'c> {
 
     /// Returns how many different addresses are paid before the view's end: all with a smaller index. Logarithmic.
     ///
-    /// In a view as of a height those of a transaction without a height count too, where it stands before the end.
+    /// In a view as of a height those of a transaction without a height count too, where it stands before the end. And so do those that stubs pay, even where
+    /// only a later transaction spends from one: stubs come first in chain order. So where previous transactions are missing, later blocks bring addresses
+    /// into an earlier view, and the numbers of all others shift.
     ///
     /// # Examples
     ///
@@ -261,7 +263,7 @@ impl<'c> View<'c> {
         self.columns.address_script(address)
     }
 
-    /// Returns the visible outputs that pay this address, whichever script they use.
+    /// Returns the visible outputs that pay this address, whichever script they use. As of a height, those of a stub that a visible transaction spends.
     ///
     /// # Panics
     ///
@@ -305,7 +307,12 @@ impl<'c> View<'c> {
     }
 
     fn seen(self, outputs: impl Iterator<Item = OutputIndex>) -> impl Iterator<Item = OutputIndex> {
-        outputs.filter(move |output| self.sees(self.columns.tx_of_output(*output)))
+        outputs.filter(move |output| {
+            let by = TxIndex::from_u32(self.columns.spender(*output));
+            // Of an output of a stub nothing is known before the transaction that spends it.
+            let hidden = self.as_of.is_some() && self.columns.is_of_stub(*output) && !self.sees(by);
+            !hidden && self.sees(self.columns.tx_of_output(*output))
+        })
     }
 
     /// Maps every visible supplied transaction, on the caller's rayon pool, and returns the results in chain order.

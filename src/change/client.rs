@@ -1,7 +1,8 @@
 //! Client change behaviour: a wallet makes a new address for its change.
 //!
-//! Returns the outputs whose address nobody paid before; one without an address cannot be ruled out. Source: BlockSci, after Meiklejohn and others. No
-//! published rate of its own: payees use new addresses too, so it decides little alone.
+//! Returns the outputs whose address nobody paid before; one without an address cannot be ruled out. Source: BlockSci, after Meiklejohn and others; it
+//! tells addresses apart by the script's form, here a key that is paid bare is the address of its hash. No published rate of its own: payees use new addresses too,
+//! so it decides little alone. "New" is new in this input (see [the module](super)).
 
 use super::{Change, Payment};
 use crate::chain::OutputSet;

@@ -1,8 +1,9 @@
 //! Ermilov's change: of two outputs, the new one, if the other is rounder by four digits.
 //!
 //! Returns it; applies to payments of exactly two outputs that can be spent, exactly one of them new and neither of an input. The other must have at least four significant digits fewer (the
-//! digits of its value in satoshis without the zeros at the end). Source: Ermilov, Panov and Yanovich, "Automatic Bitcoin Address Clustering" (ICMLA 2017). Their votes from tags outside the chain are the
-//! cluster builder's. No published rate.
+//! digits of its value in satoshis without the zeros at the end). Source: Ermilov, Panov and Yanovich, "Automatic Bitcoin Address Clustering" (ICMLA 2017). The four is quoted from memory and was not
+//! checked against the paper. Their votes from tags outside the chain are the cluster builder's. No published rate. It speaks only where `fresh` names the
+//! same. "New" is new in this input (see [the module](super)).
 
 use super::{Change, Payment};
 use crate::chain::OutputSet;

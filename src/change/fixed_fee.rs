@@ -1,8 +1,8 @@
 //! Fixed fee: change is spent at the same fee rate.
 //!
 //! Returns the outputs whose spender pays the same fee in satoshis per 1000 virtual bytes, rounded down; unspent ones stay. Applies where fee and weight of the payment are known; a spender of which
-//! either is unknown cannot be ruled out. A virtual size is a quarter of the weight, rounded up (BIP 141). Source: BlockSci. Published, as "relative fee": TPR 0.042, FPR 0.0081 (reference 2). Looks
-//! ahead, to the spenders that the view sees.
+//! either is unknown cannot be ruled out. A virtual size is a quarter of the weight, rounded up (BIP 141). Source: BlockSci. No published rate:
+//! reference 2 has 0.042 and 0.0081 of "relative fee", an equal fingerprint, which is another predicate. Looks ahead, to the spenders that the view sees.
 
 use super::{Hindsight, those};
 use crate::chain::{OutputSet, Tx};

@@ -3,7 +3,8 @@
 //! Returns it where there are two outputs or more, all of different addresses, none of an input, and exactly one of them new; otherwise it does not apply. An
 //! output that can be spent and has no address leaves the question open, and the rule does not apply. The idea: a payee's address was published, so it has been paid
 //! before; change gets a new one. It is Meiklejohn's rule without its later refinements, in the form that independent implementations agree on. Source:
-//! Meiklejohn and others, "A Fistful of Bitcoins" (IMC 2013), section 4.2.
+//! Meiklejohn and others, "A Fistful of Bitcoins" (IMC 2013), section 4.2. BlockSci asks of new addresses by the script's form; here an address is one whether its key is paid bare or by
+//! hash. "New" is new in this input (see [the module](super)): where previous transactions are missing, what is missing decides.
 
 use super::{Change, Payment};
 use crate::chain::OutputSet;

@@ -2,7 +2,7 @@
 //!
 //! Returns it where no output pays an input's address (no self-change), exactly one address is new, and all others have been seen; an output without an address leaves
 //! the question open. Unlike `fresh` it lets outputs repeat an old address. Source: Meiklejohn and others, "A Fistful of Bitcoins" (IMC 2013), section 4.2. Their
-//! estimate of false positives is 13 %, 1 % and less with the refinements of `meiklejohn_wait`.
+//! estimate of false positives is 13 %, 1 % and less with the refinements of `meiklejohn_wait`. "New" is new in this input (see [the module](super)).
 
 use super::{Change, Payment};
 use crate::chain::OutputSet;

@@ -29,6 +29,19 @@ pub struct Guess {
 }
 
 impl Guess {
+    /// Says that an output is its transaction's change, for votes that are not of this module.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fundtrace::{OutputIndex, TxIndex, change::Guess};
+    /// let guess = Guess::new(TxIndex::from_u32(1), OutputIndex::from_u64(3), 900_000);
+    /// assert_eq!(guess.output.to_u64(), 3);
+    /// ```
+    pub fn new(tx: TxIndex, output: OutputIndex, confidence_ppm: u32) -> Self {
+        Self { tx, output, confidence_ppm }
+    }
+
     /// Returns the two addresses that are one owner's if the guess is right: of the first input that has one, and of the change.
     ///
     /// # Panics

@@ -136,6 +136,7 @@ macro_rules! rules {
             }
 
             /// Returns the rates that were published of it, by Moeser and Narayanan (2022); of [`Rule::SameFingerprint`] see [`Mask::ALL`].
+            /// What they published of equal fingerprints (lock times, relative fees) is not of the rules that ask the same field otherwise.
             pub fn published(self) -> Option<Published> {
                 match self {
                     $(Self::$rule => $published,)*
@@ -163,8 +164,8 @@ rules! {
     LastOutput = "last_output", None, "[`LastOutput`](super::LastOutput).";
     Nothing = "nothing", None, "[`Nothing`](super::Nothing).";
     Peeling = "peeling", None, "[`Peeling`](super::Peeling).";
-    LockTime = "lock_time", Some(Published::rates(307_000, 2_900)), "[`LockTime`](super::LockTime).";
-    FixedFee = "fixed_fee", Some(Published::rates(42_000, 8_100)), "[`FixedFee`](super::FixedFee).";
+    LockTime = "lock_time", None, "[`LockTime`](super::LockTime).";
+    FixedFee = "fixed_fee", None, "[`FixedFee`](super::FixedFee).";
     Spent = "spent", None, "[`Spent`](super::Spent).";
     Consumer = "consumer", None, "[`Consumer`](super::Consumer).";
     Graphsense = "graphsense", None, "[`Graphsense`](super::Graphsense).";

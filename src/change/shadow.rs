@@ -1,6 +1,7 @@
 //! Shadow address: of two outputs, the one whose address is new.
 //!
-//! Returns it; applies to payments of exactly two outputs that can be spent, exactly one of them new. Source: Androulaki and others, "Evaluating User Privacy
+//! Returns it; applies to payments of exactly two outputs that can be spent, exactly one of them new. An output without an address leaves the question open, and
+//! the rule does not apply. "New" is new in this input (see [the module](super)). Source: Androulaki and others, "Evaluating User Privacy
 //! in Bitcoin" (Financial Cryptography 2013). Published: precision 0.960, recall 0.550 (reference 2).
 
 use super::{Change, Payment};
@@ -30,7 +31,7 @@ impl Change for Shadow {
     }
 
     fn candidates(&self, payment: &Payment<'_>) -> Option<OutputSet> {
-        if payment.spendable().count() != 2 {
+        if payment.spendable().count() != 2 || payment.spendable().any(|output| output.is_new.is_none()) {
             return None;
         }
         payment.the_only(|output| output.is_new == Some(true))

@@ -1,7 +1,7 @@
 //! Unnecessary input heuristic 1: the smallest output, if it is smaller than every input.
 //!
 //! Returns it, or several where they are equal; does not apply where the smallest output is no smaller than some input, or values are unknown. `optimal_change` keeps every output below the
-//! line, this one the smallest. Source: BlockSci and payjoin/tx-indexer; the name is from the discussion of PayJoin. Published rates are those of `optimal_change`.
+//! line, this one the smallest. Ours, after the first unnecessary input heuristic as payjoin/tx-indexer asks it of a transaction and BlockSci's optimal change. No published rate.
 
 use super::{Change, Payment};
 use crate::chain::OutputSet;

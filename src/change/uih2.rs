@@ -1,8 +1,8 @@
 //! Unnecessary input heuristic 2: an output is no payment if it could have been paid without the smallest input.
 //!
 //! Returns the outputs that with the fee are worth no more than the inputs without the smallest: as a payment each of them would make an input unnecessary, so it is change if
-//! the wallet adds none. Applies to two or more inputs of known value. The predicate is that of BlockSci and payjoin/tx-indexer (the transaction could pay without its smallest input), asked
-//! of each output. No published rate.
+//! the wallet adds none. Applies to two or more inputs of known value. Ours, after the second unnecessary input heuristic, which BlockSci and payjoin/tx-indexer ask of a
+//! transaction (it could pay without its smallest input) and not of each output. No published rate.
 
 use super::{Change, Payment};
 use crate::chain::OutputSet;

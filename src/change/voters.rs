@@ -1,7 +1,8 @@
 //! Votes that are ready to use: one rule of each idea, and those together with what can be seen later.
 //!
-//! Returns [`Votes`] of weight one. Rules that say the same in other words vote once: of those on new addresses `fresh`, of those on kinds of scripts
-//! `type_unanimous`. The 26 that look ahead take the place of the 26 of Moeser and Narayanan (2022), section 5, and are not all the same rules.
+//! Returns [`Votes`] of weight one. Of the rules on kinds of scripts one votes (`type_unanimous`), and of those that differ from `fresh` in details alone only it.
+//! The votes are not independent: what `optimal_fee` names `optimal_change` does not rule out, `uih2` asks nearly the same a third time, and where `ermilov` speaks `fresh` names the same output. So
+//! three of eight can be one idea. The 26 that look ahead take the place of the 26 of Moeser and Narayanan (2022), section 5, and are not all the same rules.
 
 use super::{Change, Context, Fingerprints, Hindsight, Mask, Rule, SameFingerprint, Votes};
 
@@ -20,7 +21,19 @@ pub(crate) const VOTERS: [Rule; 8] = [
 /// Rules that look ahead and vote beside those and the masks of fingerprints.
 const LATER: [Rule; 3] = [Rule::LockTime, Rule::FixedFee, Rule::Consumer];
 
-/// Eight rules that do not look ahead.
+/// Eight rules that do not look ahead: an output is named if the rules that name it are `threshold` more than those that name another.
+///
+/// # Fooled by
+///
+/// Three votes on the smaller output. Who spends two coins and pays somebody less than either could have left the second coin out, so the output that is smaller than
+/// every input looks like change to `optimal_change`, `optimal_fee` and `uih2`. Nobody had to be careless: whoever wants to join another's address to their own pays it so.
+///
+/// ```
+#[doc = include_str!("sketch.txt")]
+/// use fundtrace::change;
+/// let chain = sketch(&[("t", &[("coin", 60_000, "alice"), ("other", 70_000, "alice2")], &[(10_001, "the victim"), (119_001, "alice3")])]);
+/// assert_eq!(vouts(&chain, "t", &change::voters(3)), Some(vec![0]));
+/// ```
 ///
 /// # Examples
 ///

@@ -46,6 +46,34 @@ struct Mark {
 ///
 /// A transaction whose height is unknown has no place in a history and is passed over, as a view as of a height does.
 ///
+/// # What evidence it is for
+///
+/// For evidence that rests on nothing later than its transaction: [`by_spending`](super::by_spending), what a
+/// [`Change`](crate::change::Change) rule picks, and [`same_key`](super::same_key). Then what was said of a block stays as it was, and the clusters as of a
+/// height are those of a run there. A [`Hindsight`](crate::change::Hindsight) rule says more or other things of an old payment with each block, and the
+/// history keeps what it said when the block was added. Evidence does not know which kind it is, so nothing refuses it; [`agrees`](Self::agrees) tells whether a
+/// history is what a run now would give.
+///
+/// ```
+#[doc = include_str!("../change/sketch.txt")]
+/// use fundtrace::change::{self, Spent};
+/// use fundtrace::cluster::{Evidence, History, Rule};
+/// let chain = sketch(&[
+///     ("t", &[("coin", 900, "alice")], &[(500, "bob"), (399, "alice2")]),
+///     ("u", &[("t:1", 399, "alice2")], &[(398, "dave")]),
+/// ]);
+/// // The change is the one that is spent, which nobody sees before the second block.
+/// let evidence = |view| Evidence::of_pairs(view, Rule::new("spent", 1), change::links(view, change::picks_in_hindsight(view, &Spent)));
+/// let early = chain.as_of(BlockHeight::from_u32(1));
+/// let (mut in_steps, mut at_once) = (History::default(), History::default());
+/// in_steps.append(early, &evidence(early)).unwrap();
+/// in_steps.append(chain.view(), &evidence(chain.view())).unwrap();
+/// at_once.append(chain.view(), &evidence(chain.view())).unwrap();
+/// // In steps a merge is missing, at once it is there a block before anybody could know.
+/// assert!(in_steps.log().is_empty() && !in_steps.agrees(chain.view(), &evidence(chain.view())));
+/// assert!(at_once.as_of(BlockHeight::from_u32(1)) != evidence(early).clusters());
+/// ```
+///
 /// # Examples
 ///
 /// ```
@@ -130,6 +158,33 @@ impl History {
         Some(&self.log[logged..])
     }
 
+    /// True when a run over a view that has all blocks of the history gives the same clusters as of its last block. False where the evidence looks ahead and has
+    /// changed its mind, or the view is of another chain.
+    ///
+    /// # Panics
+    ///
+    /// When the evidence is of another view.
+    ///
+    /// # Complexity
+    ///
+    /// Linear in the evidence and the blocks.
+    pub fn agrees(&self, view: View<'_>, evidence: &Evidence) -> bool {
+        assert_eq!(evidence.addresses(), view.addresses_seen(), "evidence of another view");
+        let Some(last) = self.marks.last() else { return true };
+        if marks(view).get(..self.marks.len()) != Some(&self.marks[..]) || self.stubs != view.stubs().len() {
+            return false;
+        }
+        let fresh = Shared::new(evidence.addresses());
+        let mut merges = 0;
+        for at in (0..evidence.from(last.end).start).filter(|at| view.tx(evidence.tx_of(*at)).height().is_some()) {
+            let [first, rest @ ..] = evidence.members_of(at) else { continue };
+            merges += rest.iter().filter(|other| fresh.link(first.to_u32(), other.to_u32()).is_some()).count();
+        }
+        // As many merges, and none that the history has and the evidence has not: one partition.
+        let apart = |merged: &Merged| fresh.link(merged.from.to_u32(), merged.into.to_u32()).is_some();
+        merges == self.log.len() && !self.log.iter().any(apart)
+    }
+
     fn number(&mut self, rule: &Rule) -> u16 {
         let at = self.rules.iter().position(|known| known == rule).unwrap_or_else(|| {
             self.rules.push(rule.clone());
@@ -176,7 +231,8 @@ impl History {
         Clusters::of_parents(self.union.parents().collect())
     }
 
-    /// Returns the clusters as they were at the end of the block at a height: what a run as of that height gives. Linear.
+    /// Returns the clusters as they were at the end of the block at a height: what a run as of that height gives, if the evidence looks at
+    /// [nothing later](Self#what-evidence-it-is-for). Linear.
     pub fn as_of(&self, height: BlockHeight) -> Clusters {
         let addresses = self.blocks_to(height).checked_sub(1).map_or(0, |last| self.marks[last].addresses);
         let mut parents: Vec<u32> = (0..id::small(addresses)).collect();

@@ -1,6 +1,7 @@
 //! The frozen partition: for each address its cluster, for each cluster its addresses.
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
 use crate::id::{self, AddressIndex, ClusterIndex};
 
@@ -74,6 +75,33 @@ impl Clusters {
         Self { of, first, members }
     }
 
+    /// Makes clusters of labels: addresses of one label are in one cluster, in whatever numbers the labels are. `labels` has one for each address, in chain order.
+    ///
+    /// # Panics
+    ///
+    /// When there are 2^32 labels or more.
+    ///
+    /// # Complexity
+    ///
+    /// O(n log n).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fundtrace::{AddressIndex, cluster::Clusters};
+    /// let clusters = Clusters::from_labels(&[7, 9, 7]);
+    /// let members: Vec<_> = clusters.iter().map(|(_, members)| members.to_vec()).collect();
+    /// assert_eq!(members, [vec![0, 2], vec![1]].map(|all| all.into_iter().map(AddressIndex::from_u32).collect::<Vec<_>>()));
+    /// // What the labels are called makes no difference.
+    /// assert_eq!(clusters, Clusters::from_labels(&[1, 0, 1]));
+    /// ```
+    pub fn from_labels(labels: &[u32]) -> Self {
+        let mut firsts = BTreeMap::new();
+        let parents =
+            labels.iter().enumerate().map(|(at, label)| *firsts.entry(*label).or_insert_with(|| id::small(at)));
+        Self::of_parents(parents.collect())
+    }
+
     /// Returns how many addresses there are.
     pub fn addresses(&self) -> usize {
         self.of.len()
@@ -113,7 +141,8 @@ impl Clusters {
         self.members(cluster).len()
     }
 
-    /// Returns the first address of a cluster in chain order: the name that stays when blocks are added, until the cluster merges with an older one.
+    /// Returns the first address of a cluster in chain order: the name that stays when blocks are added, until the cluster merges with an older one. Where previous
+    /// transactions are missing it need not stay: one that only a later block spends from comes first in chain order, and so do its addresses.
     pub fn first(&self, cluster: ClusterIndex) -> AddressIndex {
         self.members(cluster)[0]
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bitcoin::Amount;
 
 use super::Clusters;
-use crate::chain::{ScriptType, View};
+use crate::chain::{ScriptType, Spent, View};
 use crate::id::{self, ClusterIndex, TxIndex};
 
 /// What a cluster's addresses were paid and have spent, as far as the view shows.
@@ -28,8 +28,10 @@ pub struct Statistics {
     pub received: Amount,
     /// What of that a visible transaction spends.
     pub spent: Amount,
-    /// The rest.
+    /// The rest: what no visible transaction spends, whether it is known to be unspent or not.
     pub balance: Amount,
+    /// What of the balance may have been spent for all that the view shows; nothing where the chain is complete.
+    pub unknown: Amount,
     /// The first supplied transaction that pays or spends.
     pub first: Option<TxIndex>,
     /// The last one.
@@ -65,6 +67,8 @@ impl Clusters {
     /// let statistics = clusters.statistics(chain.view(), clusters.largest(1)[0]);
     /// assert_eq!((statistics.addresses, statistics.outputs, statistics.transactions), (2, 3, 1));
     /// assert_eq!([statistics.received, statistics.spent, statistics.balance].map(Amount::to_sat), [130, 100, 30]);
+    /// // Of a part of a chain nobody knows whether the 30 are still there.
+    /// assert_eq!(statistics.unknown.to_sat(), 30);
     /// assert_eq!(statistics.outputs_by_type[&ScriptType::P2pkh], 3);
     /// # Ok::<(), fundtrace::Error>(())
     /// ```
@@ -83,9 +87,13 @@ impl Clusters {
                 if !output.tx().is_stub() {
                     txs.insert(output.tx().index());
                 }
-                if let Some(spender) = output.spender() {
-                    sums.spent += value;
-                    txs.insert(spender.index());
+                match output.spent() {
+                    Spent::By(spender) => {
+                        sums.spent += value;
+                        txs.insert(spender);
+                    }
+                    Spent::Unspent => {}
+                    Spent::Unknown => sums.unknown += value,
                 }
             }
         }

@@ -10,9 +10,10 @@ use bitcoin::Amount;
 use crate::chain::{Input, Output, Tx};
 
 /// True when the inputs without the smallest are worth as much as the outputs without the smallest, the fee ignored, in a transaction of two inputs
-/// and two outputs at least. False where a value is unknown, and for a coinbase.
+/// and two outputs that can be spent, at least. False where a value is unknown, and for a coinbase.
 ///
-/// With one output the test would always hold, because nothing is left to cover; so it is not asked of consolidations.
+/// With one output the test would always hold, because nothing is left to cover; so it is not asked of consolidations. Outputs that nobody can spend do
+/// not count, or an `OP_RETURN` of no value would be the smallest.
 ///
 /// # Fooled by
 ///
@@ -36,11 +37,13 @@ use crate::chain::{Input, Output, Tx};
 /// # Ok::<(), fundtrace::Error>(())
 /// ```
 pub fn has_unnecessary_input(tx: Tx<'_>) -> bool {
-    let (Some(paid_in), Some(paid_out)) = (tx.input_value(), tx.output_value()) else { return false };
-    if tx.inputs().len() < 2 || tx.outputs().len() < 2 {
+    let Some(paid_in) = tx.input_value() else { return false };
+    let spendable: Vec<Amount> =
+        tx.outputs().filter(|output| !output.is_unspendable()).filter_map(Output::value).collect();
+    if tx.inputs().len() < 2 || spendable.len() < 2 {
         return false;
     }
     let least_in = tx.inputs().filter_map(Input::value).min().unwrap_or(Amount::ZERO);
-    let least_out = tx.outputs().filter_map(Output::value).min().unwrap_or(Amount::ZERO);
-    paid_in - least_in >= paid_out - least_out
+    let least_out = spendable.iter().copied().min().unwrap_or(Amount::ZERO);
+    paid_in - least_in >= spendable.into_iter().sum::<Amount>() - least_out
 }

@@ -506,6 +506,68 @@ fn one_keys_forms_and_a_wrapped_program_are_joined_when_asked() {
 }
 
 #[test]
+fn the_guard_takes_an_unknown_payer_for_another() {
+    let mix = |inputs: &str| {
+        let outputs = "900000 900000 900000 900000 900000 90000 90007 90014 90021 90028";
+        let chain = Mini::new(&format!("t @100: {inputs} -> {outputs}")).chain();
+        chain.view().txs().any(cluster::has_repeated_outputs)
+    };
+    assert!(mix("A:0=1000000/a B:0=1100000/b C:0=1000000/c D:0=1000000/d E:0=1000000/e"));
+    assert!(mix("A:0=1000000/a B:0=1100000/b C:0 D:0 E:0"));
+    assert!(mix("A:0=1000000/a B:0=1100000/a C:0 D:0"));
+    assert!(!mix("A:0=1000000/a B:0=2200000/a C:0=1000000/a D:0=1000000/b E:0=1000000/b"));
+    assert!(!mix("A:0=1000000/a B:0=1100000/a C:0"));
+}
+
+#[test]
+fn an_output_that_nobody_can_spend_hides_no_input() {
+    let unnecessary = |outputs: &str| {
+        let chain = Mini::new(&format!("t @100: A:0=100000/a B:0=5000/b -> {outputs}")).chain();
+        chain.view().txs().any(cluster::has_unnecessary_input)
+    };
+    assert!(unnecessary("60000 44000"));
+    assert!(unnecessary("60000 44000 0/return"));
+    assert!(!unnecessary("104000 0/return"), "one output that can be spent is a consolidation");
+}
+
+#[test]
+fn a_history_tells_whether_a_run_now_would_agree() {
+    use fundtrace::change::{self, Spent};
+    let chain = Mini::new(
+        "t @100: A:0=900/a -> 500/b 399/c
+         u @101: t:1 -> 398/d
+         w @102: B:0=50/a D:0=60/d -> 100/e",
+    )
+    .chain();
+    let spent = |view: View<'_>| {
+        let picks = change::picks_in_hindsight(view, &Spent);
+        Evidence::of_pairs(view, Rule::new("spent", 1), change::links(view, picks))
+    };
+    let past = |view: View<'_>| spending::evidence(view, "", |_| false);
+    let grown = |of: &dyn Fn(View<'_>) -> Evidence| {
+        let mut history = History::default();
+        for view in (100..=102).map(|height| chain.as_of(crate::mini::height(height))) {
+            history.append(view, &of(view)).unwrap();
+        }
+        history
+    };
+    let view = chain.view();
+    assert!(grown(&past).agrees(view, &past(view)) && grown(&past).log().len() == 1);
+    assert!(!grown(&spent).agrees(view, &spent(view)));
+    // What the evidence no longer says counts as well, and so does another chain.
+    assert!(!grown(&past).agrees(view, &spent(view)));
+    let nothing = Evidence::of_pairs(view, Rule::new("none", 1), []);
+    assert!(!grown(&past).agrees(view, &nothing));
+    let other = Mini::new("t @100: A:0=900/a -> 500/b 399/c").chain();
+    assert!(!grown(&past).agrees(other.view(), &past(other.view())));
+    assert!(History::default().agrees(view, &nothing));
+    // Up to the last block of the history, later ones say nothing against it.
+    let mut early = History::default();
+    early.append(chain.as_of(crate::mini::height(100)), &past(chain.as_of(crate::mini::height(100)))).unwrap();
+    assert!(early.agrees(view, &past(view)));
+}
+
+#[test]
 fn any_number_of_threads_gives_the_same_clusters() {
     let Some((chain, _)) = testnet() else { return };
     let run = |threads| {
