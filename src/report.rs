@@ -5,6 +5,7 @@
 //! holds the [`Manifest`], which says what went in and under which conventions, with neither clock nor path, so that two runs on the
 //! same facts are equal byte for byte.
 
+mod classified;
 #[cfg(feature = "csv")]
 pub mod csv;
 pub mod dot;

@@ -1,0 +1,70 @@
+//! What rules about services say of addresses, in the words of a report.
+
+use super::Classification;
+use crate::chain::View;
+use crate::service::deposit::{self, Deposit, Deposits};
+use crate::tag::Tag;
+
+/// How many transactions are named.
+const NAMED_MAX: usize = 3;
+
+impl Classification {
+    /// Says in words what [`deposit::find`] says of an address, what that rests on and what would defeat it.
+    ///
+    /// # Complexity
+    ///
+    /// As [`Deposits::evidence`].
+    ///
+    /// # Panics
+    ///
+    /// When the deposits are of another chain.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fundtrace::{report::Classification, service::deposit::{self, Terms}, tag::Tags};
+    /// let chain = fundtrace::ChainBuilder::new().finish()?;
+    /// let found = deposit::find(chain.view(), &Tags::default(), None, &Terms::default());
+    /// let said: Vec<_> = found.iter().map(|deposit| Classification::of_deposit(chain.view(), &found, deposit)).collect();
+    /// assert!(said.is_empty());
+    /// # Ok::<(), fundtrace::Error>(())
+    /// ```
+    pub fn of_deposit(view: View<'_>, deposits: &Deposits, deposit: &Deposit) -> Self {
+        let service = deposits.service(deposit);
+        let (sweeps, siblings) = deposits.evidence(view, deposit);
+        let named: Vec<String> = sweeps.iter().take(NAMED_MAX).map(|tx| view.tx(*tx).txid().to_string()).collect();
+        let more = sweeps.len().saturating_sub(NAMED_MAX);
+        let and_more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let percent = u8::try_from(deposit.confidence.to_ppm() / 10_000).unwrap_or(100);
+        let mut said = Self::new("probable deposit address", &service.label, deposit::RULE)
+            .category(&service.category)
+            .confidence(percent)
+            .source(source(service))
+            .because(format!(
+                "what it received went on to {} in {} transactions: {}{and_more}",
+                service.label,
+                sweeps.len(),
+                named.join(", ")
+            ));
+        if !siblings.is_empty() {
+            said = said.because(format!("{} other addresses were swept together with it", siblings.len()));
+        }
+        if let Some(blocks) = deposit.delay {
+            said = said.because(format!("the median wait from receipt to sweep is {blocks} blocks"));
+        }
+        if deposit.learned {
+            said = said.because("the addresses it was swept to are not tagged but were learned from other depositors");
+        }
+        said.defeated_by(format!("{}'s own record that the address is none of its deposit addresses", service.label))
+            .defeated_by("an owner who shows that it is a wallet of their own which pays everything on to the service")
+            .defeated_by(format!("the tag on {} being wrong", service.label))
+    }
+}
+
+/// Who says whose the service's address is, and when.
+fn source(tag: &Tag) -> String {
+    match tag.lastmod {
+        Some(day) => format!("{}, {day}", tag.source),
+        None => tag.source.clone(),
+    }
+}
