@@ -255,3 +255,35 @@ mod simulated {
         assert!(sure * 100 < view.addresses_seen(), "{sure}");
     }
 }
+
+/// A real deposit of 2020 and what became of it: once the two addresses that it went on to are tagged, the rule sees one sweep that gives the service
+/// all, without siblings and after ten days. That is a form and no more, so it stays undecided.
+#[test]
+fn a_real_deposit_of_two_transactions_is_seen_once_the_service_is_tagged() {
+    use std::io::BufReader;
+
+    use fundtrace::bitcoin::{Address, Network, address::NetworkUnchecked};
+    use fundtrace::{ChainBuilder, source};
+
+    let file = format!("{}/fixtures/cases/hydra-deposit-2020/transactions.jsonl", env!("CARGO_MANIFEST_DIR"));
+    let mut builder = ChainBuilder::new();
+    for tx in source::read(source::Form::Raw, BufReader::new(std::fs::File::open(file).unwrap())) {
+        builder.insert(tx.unwrap()).unwrap();
+    }
+    let chain = builder.finish().unwrap();
+    let view = chain.view();
+    let listed: Address<NetworkUnchecked> = "16ZSAEfYpPCj3D94fsNt2okYj9Ue8mxy6T".parse().unwrap();
+    let listed = listed.require_network(Network::Bitcoin).unwrap().script_pubkey();
+    let address = view.address_index(&listed).unwrap();
+    let sweep = view.outputs_of(address).iter().find_map(|output| view.output(output).spender()).unwrap();
+    let mut tags = Tags::default();
+    assert!(find(&chain, &tags).is_empty());
+    for output in sweep.outputs() {
+        tags.insert(output.script().unwrap().to_owned(), Tag::new("Hydra", "market", "for this test"));
+    }
+    let found = find(&chain, &tags);
+    let deposit = found.of(address).expect("its every spend goes to the service");
+    assert_eq!((deposit.sweeps, deposit.siblings, deposit.delay), (1, 0, Some(1_442)));
+    assert_eq!(deposit.verdict, Verdict::Undecided);
+    assert_eq!(found.evidence(view, deposit).0, [sweep.index()]);
+}

@@ -1,5 +1,6 @@
 //! `fundtrace trace`: follows stolen coins forward.
 
+use std::collections::BTreeMap;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -7,14 +8,16 @@ use clap::{ArgGroup, Args as ClapArgs, ValueEnum};
 use fundtrace::bitcoin::address::NetworkUnchecked;
 use fundtrace::bitcoin::{Address, Network, OutPoint};
 use fundtrace::chain::{Output, Tx};
-use fundtrace::detect::coinjoin;
-use fundtrace::report::{self, Report};
+use fundtrace::cluster::Guard;
+use fundtrace::detect::{Confidence, Verdict, coinjoin};
+use fundtrace::report::{self, Classification, Report};
+use fundtrace::service::deposit::{self, Deposits};
 use fundtrace::service::peel::{self, Peels, Terms};
 use fundtrace::spec::{self, Case, ResolvedSeed, Rule, SeedSpec, TagEntry};
-use fundtrace::tag::Tag;
+use fundtrace::tag::{Tag, Tags};
 use fundtrace::trace::stop::{self, Stop};
 use fundtrace::trace::{self, BoundLimits, CoinbaseOrder, Fees, Mode, Owners, PathLimits, Place, Seed, Through};
-use fundtrace::{BlockHeight, Error, OutputIndex, View};
+use fundtrace::{AddressIndex, BlockHeight, Error, OutputIndex, View};
 
 use crate::input::{self, InputArgs};
 use crate::peels::{self, PeelsBy};
@@ -124,6 +127,11 @@ pub(crate) struct Args {
     /// tag says that it is inferred, under which rules and from which address.
     #[arg(long, requires = "owners")]
     spread_tags: bool,
+    /// Stop at probable deposit addresses of the tagged services too (of the categories of --stop-at, where it is given), where the rule deposit/1 is
+    /// at least so sure, in per cent; leads there say why. Addresses that are spent together count as one service's, CoinJoins left out.
+    #[arg(long, value_name = "PERCENT", num_args = 0..=1, default_missing_value = "80", value_parser = clap::value_parser!(u32).range(0..=100))]
+    #[arg(conflicts_with_all = ["resume", "jobs"])]
+    deposits: Option<u32>,
     /// How many evidence paths to show to an output, under each rule.
     #[arg(long, value_name = "N", default_value_t = PathLimits::default().paths_max)]
     max_paths: usize,
@@ -231,12 +239,17 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     let routes_to = find_outputs("--paths-to", view, &args.paths_to)?;
     let seeds: Vec<Seed> = given.iter().flat_map(ResolvedSeed::seeds).collect();
     let through = case.through(coinjoin::Rules::default());
+    let deposits =
+        args.deposits.map(|percent| (deposits(view, tags, &case.stop_at), Confidence::from_percent(percent)));
     let (mut stop, options) = (case.stop(tags), case.options());
+    if let Some((found, sure)) = &deposits {
+        stop = Box::new(stop.or(stop::classified(found, *sure)));
+    }
     if through.is_none() && case.mix_confidence.is_some() {
         return Err(invalid("--mix-confidence (mix_confidence in a case file) goes with --through"));
     }
-    if through.is_some() && args.direction == Direction::Backward {
-        return Err(invalid("--through goes forward only"));
+    if (through.is_some() || deposits.is_some()) && args.direction == Direction::Backward {
+        return Err(invalid("--through and --deposits go forward only"));
     }
     if through.is_some() && args.entities {
         return Err(invalid(
@@ -281,6 +294,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     if let Some(owners) = &owners {
         report = report.owners(owners)?;
     }
+    let classified = deposits.as_ref().map(|(found, sure)| classified(view, found, *sure)).unwrap_or_default();
+    report = report.classified(&classified);
     if let Some(path) = &args.write_tags {
         if args
             .tags
@@ -304,6 +319,24 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     let tagged = |output: Output<'_>| tags.holding(output).any(ends);
     let peels = Peels::of(view, &by.rule()?, &Terms::default(), peel::Known::default().tagged(&tagged));
     write(&report.peels(&peels), args.format)
+}
+
+/// Probable deposit addresses of what the tags name, if it is of these categories.
+fn deposits(view: View<'_>, tags: &Tags, categories: &[String]) -> Deposits {
+    let mut services = Tags::default();
+    let wanted = |tag: &&Tag| categories.is_empty() || categories.iter().any(|category| tag.is_of(category));
+    for (script, own) in tags.iter() {
+        own.iter().filter(wanted).for_each(|tag| services.insert(script.to_owned(), tag.clone()));
+    }
+    let guard = Guard::default();
+    let clusters = fundtrace::cluster::by_spending(view, |tx| guard.skips(tx));
+    deposit::find(view, &services, Some(&clusters), &deposit::Terms::default())
+}
+
+/// What the rule says of addresses, in words.
+fn classified(view: View<'_>, found: &Deposits, sure: Confidence) -> BTreeMap<AddressIndex, Classification> {
+    let sure = found.iter().filter(|deposit| deposit.verdict == Verdict::Yes && deposit.confidence >= sure);
+    sure.map(|deposit| (deposit.address, Classification::of_deposit(view, found, deposit))).collect()
 }
 
 /// The tags of the command line, which are trusted most, of the case, and of the files that either names.
