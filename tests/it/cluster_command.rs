@@ -153,7 +153,7 @@ fn explain_names_the_transactions() {
     );
     let other = clusters.keys().find(|name| *name != from).unwrap();
     let text = succeed(&["explain", &fixture(), from, other, "--network", "regtest"]);
-    assert!(text.contains("are not joined by spending (coinjoin=skip"), "{text}");
+    assert!(text.contains("are not joined by spending (skipped: coinjoin"), "{text}");
     let apart = json(&["explain", &fixture(), from, other, "--network", "regtest", "--json"]);
     assert_eq!((&apart["same_cluster"], &apart["steps"]), (&false.into(), &Value::Null));
     let nobody = "bcrt1qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqdku202";
@@ -215,9 +215,9 @@ fn coinjoins_are_left_out_unless_kept() {
         .unwrap();
     let of = |at: usize| view.address(mix.inputs().nth(at).unwrap().address_index().unwrap()).to_string();
     let kept = json(&["explain", &store, &of(0), &of(1), "--coinjoin", "keep", "--json"]);
-    assert_eq!(kept["steps"][0]["parameters"], "coinjoin=keep");
+    assert_eq!(kept["steps"][0]["parameters"], "nothing skipped");
     let skipped = json(&["explain", &store, &of(0), &of(1), "--json"]);
-    assert_eq!(skipped["rules"][0]["parameters"], "coinjoin=skip, from 60 %, repeated outputs");
+    assert_eq!(skipped["rules"][0]["parameters"], "skipped: coinjoin from 600000 ppm, repeated_outputs/1");
     let rests_on_it = |step: &Value| step["txid"] == mix.txid().to_string();
     assert!(skipped["steps"].as_array().is_none_or(|steps| !steps.iter().any(rests_on_it)));
 }
