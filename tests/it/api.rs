@@ -100,8 +100,8 @@ fn public_types_are_debug_send_and_sync() {
         cluster::Rule,
         Statistics,
         Step,
-        Basis,
-        Link,
+        cluster::Basis,
+        cluster::Link,
     )>();
     plain::<(Alarm, Built, Constraints, Contradiction, Merge, Soft, Veto, VetoReason)>();
     plain::<(cluster::Graph, cluster::graph::Node, Flow, ClusterIndex)>();

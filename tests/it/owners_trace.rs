@@ -338,6 +338,9 @@ mod command {
             (&rule["name"], &rule["parameters"]),
             (&"spending".into(), &"skipped: coinjoin from 600000 ppm, repeated_outputs/1".into())
         );
+        let payjoin = trace(&["--owners", "spending", "--payjoin", "skip"]);
+        let told = payjoin["manifest"]["owners"]["rules"][0]["parameters"].as_str().unwrap();
+        assert!(told.ends_with(", unnecessary_input/1"), "{told}");
         let rules = entities["manifest"]["owners"]["rules"].as_array().unwrap();
         assert_eq!((rules.len(), &rules[0]["parameters"]), (2, &"nothing skipped".into()));
         for (one, other) in plain["runs"].as_array().unwrap().iter().zip(entities["runs"].as_array().unwrap()) {
