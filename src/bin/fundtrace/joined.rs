@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use fundtrace::chain::Tx;
 use fundtrace::change::{self, Context, Fingerprints};
-use fundtrace::cluster::build::{Veto, VetoReason};
+use fundtrace::cluster::build::{Alarm, Veto, VetoReason};
 use fundtrace::cluster::{self, Built, Clusters, Constraints, Evidence, Guard, same_key, spending, voted};
 use fundtrace::{AddressIndex, Error, TxIndex, View, spec};
 use serde_json::{Value, json};
@@ -146,7 +146,7 @@ impl LeftOut {
     pub(crate) fn json(&self, view: View<'_>) -> Value {
         let votes = self.votes.iter().map(|(rule, built)| {
             let [apart, labels, growth] = vetoes(built);
-            let alarms = built.alarms(0, SHARE_PPM, 0);
+            let alarms = alarms(built);
             let alarms = alarms.iter().map(
                 |alarm| json!({ "cluster": view.address(alarm.cluster).to_string(), "addresses": alarm.addresses }),
             );
@@ -178,7 +178,7 @@ impl LeftOut {
         }
         for (rule, built) in &self.votes {
             let [apart, labels, growth] = vetoes(built);
-            let (contradictions, alarms) = (built.contradictions().len(), built.alarms(0, SHARE_PPM, 0).len());
+            let (contradictions, alarms) = (built.contradictions().len(), alarms(built).len());
             lines.push(format!(
                 "of {}: {growth} merges of two clusters of more than {} addresses each, {} that another vote or label \
                  speaks against; {contradictions} contradictions in other evidence, {alarms} clusters of more than {} % of all addresses",
@@ -214,6 +214,11 @@ impl LeftOut {
         let vetoes = vetoes.filter(|(_, veto)| is(veto.soft.a, veto.soft.b) || is(veto.soft.b, veto.soft.a));
         Apart { skipped: skipped.collect(), vetoes: vetoes.map(|(rule, veto)| (rule, veto.clone())).collect() }
     }
+}
+
+/// The clusters to look at. One address alone is none, however few there are.
+fn alarms(built: &Built) -> Vec<Alarm> {
+    built.alarms(0, SHARE_PPM, 0).into_iter().filter(|alarm| alarm.addresses > 1).collect()
 }
 
 /// How many merges were forbidden for each reason: two that stay apart, labels, growth.
