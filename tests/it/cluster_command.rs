@@ -100,7 +100,7 @@ fn cluster_counts_and_lists_members() {
         assert!(with["clusters"].as_u64() < shown["clusters"].as_u64());
         let votes = &with["left_out"]["votes"][0];
         assert_eq!((&votes["rule"], &votes["growth_limit"]), (&name.into(), &5.into()));
-        assert!(votes["merges"].as_u64() > Some(0) && votes["agreeing"].as_u64() > Some(0));
+        assert!(votes["merges"].as_u64() > Some(0) && votes["agreeing"].is_u64());
     }
     // In this chain one ordinary payment spends a coin without need, and so does the payjoin.
     let payjoin = json(&[&["cluster"], &source[..], &["--json", "--payjoin", "skip"]].concat());
