@@ -236,8 +236,11 @@ fn coinjoins_are_left_out_unless_kept() {
     assert!(skipped["steps"].as_array().is_none_or(|steps| !steps.iter().any(rests_on_it)));
 }
 
+/// Who spends how much, and who is paid how much.
+type Payment<'a> = (&'a [(u8, u64)], &'a [(u8, u64)]);
+
 /// A store of a few transactions at heights from 100: each spends from people so much and pays people so much.
-fn store(name: &str, txs: &[(&[(u8, u64)], &[(u8, u64)])]) -> (String, impl Fn(u8) -> String + use<>) {
+fn store(name: &str, txs: &[Payment<'_>]) -> (String, impl Fn(u8) -> String + use<>) {
     use fundtrace::bitcoin::{Address, Amount, OutPoint, ScriptBuf, TxOut, Txid, WPubkeyHash, hashes::Hash};
     use fundtrace::chain::{NewInput, NewTx};
     // From 128 on the legacy form of the person 128 less.
@@ -296,7 +299,7 @@ fn a_vote_is_never_the_only_link() {
 /// Without the first payment the second's change would be another output: nobody may say that it is the only link.
 #[test]
 fn of_rules_on_change_nothing_is_said_for_sure() {
-    let txs: [(&[(u8, u64)], &[(u8, u64)]); 3] = [
+    let txs: [Payment<'_>; 3] = [
         (&[(1, 1_000)], &[(2, 400), (3, 500)]),
         (&[(4, 1_000)], &[(5, 400), (2, 500)]),
         (&[(4, 1_000)], &[(5, 400), (3, 500)]),
@@ -311,8 +314,7 @@ fn of_rules_on_change_nothing_is_said_for_sure() {
 
 #[test]
 fn evidence_that_rests_on_clusters_says_so() {
-    let txs: [(&[(u8, u64)], &[(u8, u64)]); 2] =
-        [(&[(1, 1_000), (2, 1_000)], &[(3, 1_900)]), (&[(1, 1_000)], &[(2, 400), (4, 500)])];
+    let txs: [Payment<'_>; 2] = [(&[(1, 1_000), (2, 1_000)], &[(3, 1_900)]), (&[(1, 1_000)], &[(2, 400), (4, 500)])];
     let (file, address) = store("explain-circular", &txs);
     for rule in ["cluster_member", "two_hops"] {
         let rules = format!("spending,{rule}");
@@ -327,8 +329,7 @@ fn evidence_that_rests_on_clusters_says_so() {
 
 #[test]
 fn one_key_is_no_link_of_a_transaction() {
-    let txs: [(&[(u8, u64)], &[(u8, u64)]); 2] =
-        [(&[(1, 1_000)], &[(135, 400), (2, 500)]), (&[(3, 1_000)], &[(7, 400), (4, 500)])];
+    let txs: [Payment<'_>; 2] = [(&[(1, 1_000)], &[(135, 400), (2, 500)]), (&[(3, 1_000)], &[(7, 400), (4, 500)])];
     let (file, address) = store("explain-key", &txs);
     let text = succeed(&["explain", &file, &address(7), &address(135), "--rules", "same_key"]);
     assert!(text.contains("rests on no transaction") && !text.contains("only link"), "{text}");
