@@ -137,7 +137,7 @@ pub use uih1::Uih1;
 pub use uih2::Uih2;
 pub(crate) use voters::VOTERS;
 pub use voters::{voters, voters_in_hindsight};
-pub use votes::{Ballot, Votes};
+pub use votes::{Ballot, Vote, Votes};
 
 #[cfg(doc)]
 use crate::chain::View;

@@ -5,7 +5,7 @@
 //!
 //! - [`by_spending`] is the one to begin with: addresses that a transaction spends together. It keeps no evidence and costs least.
 //! - [`Proofs`] keep it: [`Proofs::explain`] gives the shortest chain of inferences between two addresses and tells of each transaction
-//!   whether it is the only link; [`Proofs::without`] what the clusters were without it.
+//!   whether it is the only [link](Link); [`Proofs::without`] what the clusters were without it.
 //! - [`Guard`] says what must not be evidence: CoinJoins, and what looks as if several people signed. Its default is the one to begin with.
 //! - [`by_votes`] adds what votes on change say, as far as nothing speaks against it. [`build()`] adds any weighed evidence in a stated
 //!   order, under constraints; what a constraint prevents is recorded. The result is a tree of merges, cut at any confidence.
@@ -54,12 +54,12 @@ mod unnecessary;
 pub mod voted;
 
 pub use build::{Built, Constraints, Soft, build};
-pub use evidence::{Evidence, Inference, Rule};
+pub use evidence::{Basis, Evidence, Inference, Rule};
 pub use graph::Graph;
 pub use guard::Guard;
 pub use history::{History, Merged};
 pub use partition::Clusters;
-pub use proof::{Derivation, Proofs, Step};
+pub use proof::{Derivation, Link, Proofs, Step};
 pub use repeated::has_repeated_outputs;
 pub use spending::by_spending;
 pub use spread::{Carried, spread};

@@ -68,6 +68,22 @@ pub struct Ballot {
     pub confidence_ppm: u32,
 }
 
+/// What one rule votes for.
+///
+/// # Examples
+///
+/// See [`Votes::cast`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Vote {
+    /// The rule, with its version and parameters.
+    pub rule: String,
+    /// The output that it names, and it alone.
+    pub output: OutputIndex,
+    /// The weight of its vote.
+    pub weight: u32,
+}
+
 impl<R> Votes<R> {
     /// Makes a vote without rules. Votes for less votes against must reach the threshold, one at least.
     pub fn new(threshold: u32) -> Self {
@@ -102,6 +118,15 @@ impl<R> Votes<R> {
         Some(Ballot { output, votes_for, votes_against: cast - votes_for, confidence_ppm })
     }
 
+    /// What each rule that votes votes for, in the order in which they were added.
+    fn cast_by(&self, ask: impl Fn(&R) -> Option<OutputSet>, name: impl Fn(&R) -> String) -> Vec<Vote> {
+        let vote = |(rule, weight): &(R, u32)| {
+            let output = ask(rule)?.only()?;
+            Some(Vote { rule: name(rule), output, weight: *weight })
+        };
+        self.rules.iter().filter_map(vote).collect()
+    }
+
     fn describe(&self, name: impl Fn(&R) -> (&'static str, u32)) -> Vec<(&'static str, String)> {
         let rules = self.rules.iter().map(|(rule, weight)| {
             let (name, version) = name(rule);
@@ -116,6 +141,23 @@ impl<R: Change> Votes<R> {
     pub fn count(&self, payment: &Payment<'_>) -> Option<Ballot> {
         self.decide(|rule| rule.candidates(payment))
     }
+
+    /// Returns what each rule that names exactly one output votes for, in the order in which the rules were added.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    #[doc = include_str!("sketch.txt")]
+    /// use fundtrace::change::{self, AddressReuse, LastOutput, Payment, Votes};
+    /// let chain = sketch(&[("t", &[("coin", 900, "alice")], &[(500, "alice"), (399, "bob")])]);
+    /// let payment = Payment::of(chain.view().txs().next().unwrap()).unwrap();
+    /// let votes = Votes::<Box<dyn change::Change>>::new(1).rule(Box::new(AddressReuse), 1).rule(Box::new(LastOutput), 1);
+    /// let cast: Vec<_> = votes.cast(&payment).into_iter().map(|vote| (vote.rule, chain.view().output(vote.output).vout())).collect();
+    /// assert_eq!(cast, [("address_reuse 1".into(), 0), ("last_output 1".into(), 1)]);
+    /// ```
+    pub fn cast(&self, payment: &Payment<'_>) -> Vec<Vote> {
+        self.cast_by(|rule| rule.candidates(payment), |rule| named(rule.name(), rule.version(), rule.parameters()))
+    }
 }
 
 impl<R: Hindsight> Votes<R> {
@@ -123,6 +165,17 @@ impl<R: Hindsight> Votes<R> {
     pub fn count_in_hindsight(&self, tx: Tx<'_>) -> Option<Ballot> {
         self.decide(|rule| rule.candidates(tx))
     }
+
+    /// Returns what [`cast`](Votes::cast) does, under rules that look ahead.
+    pub fn cast_in_hindsight(&self, tx: Tx<'_>) -> Vec<Vote> {
+        self.cast_by(|rule| rule.candidates(tx), |rule| named(rule.name(), rule.version(), rule.parameters()))
+    }
+}
+
+/// A rule as a vote names it.
+fn named(name: &str, version: u32, parameters: Vec<(&'static str, String)>) -> String {
+    let told: Vec<String> = parameters.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
+    if told.is_empty() { format!("{name} {version}") } else { format!("{name} {version} ({})", told.join(", ")) }
 }
 
 impl<R> fmt::Debug for Votes<R> {

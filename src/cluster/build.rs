@@ -50,7 +50,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::opponents::Opponents;
-use super::{Clusters, Evidence, Rule};
+use super::{Basis, Clusters, Evidence, Rule};
 use crate::chain::View;
 use crate::id::{self, AddressIndex, TxIndex};
 use crate::par::union::Sequential;
@@ -226,6 +226,7 @@ pub struct Built {
     base: Clusters,
     rules: Vec<Rule>,
     tree: Vec<Merge>,
+    agreeing: Vec<Soft>,
     vetoes: Vec<Veto>,
     contradictions: Vec<Contradiction>,
     labels: Vec<(AddressIndex, String)>,
@@ -255,11 +256,12 @@ pub fn build(hard: &Evidence, rules: &[Rule], soft: &[Soft], constraints: &Const
     soft.sort_by_key(Soft::order);
     let mut state = State::of(&base, constraints);
     let mut tree = Vec::new();
-    let mut vetoes = Vec::new();
+    let (mut agreeing, mut vetoes) = (Vec::new(), Vec::new());
     for soft in soft {
         let (x, y) = (state.union.find(soft.a.to_u32()), state.union.find(soft.b.to_u32()));
         let (low, high) = (x.min(y), x.max(y));
         if low == high {
+            agreeing.push(soft);
             continue;
         }
         let clusters = (AddressIndex::from_u32(low), AddressIndex::from_u32(high));
@@ -274,7 +276,7 @@ pub fn build(hard: &Evidence, rules: &[Rule], soft: &[Soft], constraints: &Const
     }
     let State { contradictions, .. } = state;
     let labels = constraints.labels.clone();
-    Built { base, rules: rules.to_vec(), tree, vetoes, contradictions, labels }
+    Built { base, rules: rules.to_vec(), tree, agreeing, vetoes, contradictions, labels }
 }
 
 /// The clusters while they merge. Everything is kept by a cluster's first address.
@@ -380,6 +382,21 @@ impl Built {
         &self.tree
     }
 
+    /// Returns the weighed evidence that merged nothing because both its addresses were in one cluster when it was tried, in that order.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fundtrace::{ChainBuilder, cluster::{self, Constraints, spending}};
+    /// let chain = ChainBuilder::new().finish()?;
+    /// let built = cluster::build(&spending::evidence(chain.view(), "", |_| false), &[], &[], &Constraints::default());
+    /// assert!(built.agreeing().is_empty());
+    /// # Ok::<(), fundtrace::Error>(())
+    /// ```
+    pub fn agreeing(&self) -> &[Soft] {
+        &self.agreeing
+    }
+
     /// Returns the merges that constraints forbade, in the order in which they were tried.
     pub fn vetoes(&self) -> &[Veto] {
         &self.vetoes
@@ -410,9 +427,9 @@ impl Built {
         Clusters::of_parents(parents)
     }
 
-    /// Returns the merges of this confidence or more as evidence, an inference each. Together with the hard evidence they give the clusters that
-    /// [`at`](Self::at) gives, and derivations through either. What such a derivation calls the only link is so among the merges that were made: built
-    /// anew without it, a merge that a constraint forbade might have been made.
+    /// Returns the merges of this confidence or more, and [what agrees](Self::agreeing) with them, as evidence: an inference each. Together with the hard
+    /// evidence they give the clusters that [`at`](Self::at) gives, and derivations through either. What such a derivation says of a [link](super::Link) is so among
+    /// the inferences that were made: built anew without it, a merge that a constraint forbade might have been made.
     ///
     /// # Panics
     ///
@@ -430,8 +447,12 @@ impl Built {
     pub fn evidence(&self, view: View<'_>, confidence_ppm: ConfidencePpm) -> Evidence {
         let made = self.tree.partition_point(|merge| merge.soft.confidence_ppm >= confidence_ppm);
         let of = |at: usize, rule: &Rule| {
-            let merges = self.tree[..made].iter().filter(move |merge| usize::from(merge.soft.rule) == at);
-            Evidence::of_pairs(view, rule.clone(), merges.map(|merge| (merge.soft.tx, merge.soft.a, merge.soft.b)))
+            let agreeing = self.agreeing.iter().filter(|soft| soft.confidence_ppm >= confidence_ppm);
+            let heard = self.tree[..made].iter().map(|merge| &merge.soft).chain(agreeing);
+            let heard = heard.filter(|soft| usize::from(soft.rule) == at);
+            // A merge may hang by what was joined before, whatever the rule thinks of itself.
+            let rule = rule.clone().basis(Basis::Context);
+            Evidence::of_pairs(view, rule, heard.map(|soft| (soft.tx, soft.a, soft.b)))
         };
         let all = self.rules.iter().enumerate().map(|(at, rule)| of(at, rule)).reduce(Evidence::and);
         // Without a rule there is no merge.

@@ -7,12 +7,39 @@ use serde::Serialize;
 
 use super::Clusters;
 use crate::chain::View;
-use crate::id::{AddressIndex, TxIndex};
+use crate::id::{AddressIndex, BlockHeight, TxIndex};
 use crate::par;
 use crate::par::union::Shared;
 
 /// Inferences that a thread joins at a time.
 const PIECE: usize = 1 << 14;
+
+/// What an inference needs to hold, which tells what may be said of it when a transaction is taken away.
+///
+/// # Examples
+///
+/// ```
+/// use fundtrace::ChainBuilder;
+/// use fundtrace::cluster::{Basis, Rule, same_key, spending};
+/// let chain = ChainBuilder::new().finish()?;
+/// assert_eq!(spending::evidence(chain.view(), "", |_| false).rules()[0].basis, Basis::Transaction);
+/// assert_eq!(same_key::evidence(chain.view()).rules()[0].basis, Basis::Identity);
+/// // A rule that does not say more is held to look around.
+/// assert_eq!(Rule::new("fresh", 1).basis, Basis::Context);
+/// # Ok::<(), fundtrace::Error>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
+#[non_exhaustive]
+pub enum Basis {
+    /// The transaction alone: the inference stands whatever other transactions there are.
+    Transaction,
+    /// The addresses themselves: no transaction shows it, and none takes it away. The one that is named is where both are first known.
+    Identity,
+    /// The transaction in the light of others, or of what other evidence joined. Take any transaction away and the rule might say otherwise of this one, or speak
+    /// where it was silent.
+    #[default]
+    Context,
+}
 
 /// A rule by which addresses were joined: its name, its version and what it was told.
 ///
@@ -32,12 +59,22 @@ pub struct Rule {
     pub version: u32,
     /// What it was told; empty where there is nothing to tell.
     pub parameters: String,
+    /// What its inferences need to hold.
+    #[serde(skip)]
+    pub basis: Basis,
 }
 
 impl Rule {
-    /// Names a rule.
+    /// Names a rule that looks at more than one transaction.
     pub fn new(name: impl Into<String>, version: u32) -> Self {
-        Self { name: name.into(), version, parameters: String::new() }
+        Self { name: name.into(), version, parameters: String::new(), basis: Basis::Context }
+    }
+
+    /// Says what its inferences need to hold.
+    #[must_use]
+    pub fn basis(mut self, basis: Basis) -> Self {
+        self.basis = basis;
+        self
     }
 
     /// Says what the rule was told.
@@ -89,14 +126,28 @@ pub struct Inference<'e> {
 /// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Evidence {
-    /// How many addresses the view shows that it is of.
-    addresses: usize,
+    /// The view that it is of.
+    of: Seen,
     rules: Vec<Rule>,
     tx: Vec<TxIndex>,
     rule: Vec<u16>,
     /// Where each inference's addresses begin; one more at the end.
     first: Vec<usize>,
     members: Vec<AddressIndex>,
+}
+
+/// A view as far as evidence can tell it from others: how many addresses it shows, where it ends, and as of which height.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Seen {
+    addresses: usize,
+    end: TxIndex,
+    height: Option<BlockHeight>,
+}
+
+impl Seen {
+    fn by(view: View<'_>) -> Self {
+        Self { addresses: view.addresses_seen(), end: view.end(), height: view.height() }
+    }
 }
 
 /// Some inferences of one rule, in chain order.
@@ -147,7 +198,7 @@ impl Evidence {
         }
         let tx = parts.iter().map(|part| part.tx.as_slice()).collect::<Vec<_>>().concat();
         let members = parts.iter().map(|part| part.members.as_slice()).collect::<Vec<_>>().concat();
-        Self { addresses: view.addresses_seen(), rules: vec![rule], rule: vec![0; tx.len()], tx, first, members }
+        Self { of: Seen::by(view), rules: vec![rule], rule: vec![0; tx.len()], tx, first, members }
     }
 
     /// Makes evidence of a rule's pairs, in any order. A pair of an address with itself says nothing and is left out, and so is what the view
@@ -185,7 +236,7 @@ impl Evidence {
     /// When the two are not of the same view.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
-        assert_eq!(self.addresses, other.addresses, "evidence of two views");
+        assert_eq!(self.of, other.of, "evidence of two views");
         let mut rules = self.rules.clone();
         rules.extend(other.rules.iter().filter(|rule| !self.rules.contains(rule)).cloned());
         let renumbered: Vec<u16> = other
@@ -200,15 +251,15 @@ impl Evidence {
         order.extend((0..self.tx.len()).map(|at| (self.tx[at], self.rule[at], &self, at)));
         order.extend((0..other.tx.len()).map(|at| (other.tx[at], renumbered[usize::from(other.rule[at])], &other, at)));
         order.sort_by_key(|(tx, rule, _, _)| (*tx, *rule));
-        let mut both = Self { addresses: self.addresses, rules, ..Self::empty() };
+        let mut both = Self { rules, ..Self::empty(self.of) };
         for (tx, rule, of, at) in order {
             both.add(tx, rule, of.members_of(at));
         }
         both
     }
 
-    fn empty() -> Self {
-        Self { addresses: 0, rules: Vec::new(), tx: Vec::new(), rule: Vec::new(), first: vec![0], members: Vec::new() }
+    fn empty(of: Seen) -> Self {
+        Self { of, rules: Vec::new(), tx: Vec::new(), rule: Vec::new(), first: vec![0], members: Vec::new() }
     }
 
     fn add(&mut self, tx: TxIndex, rule: u16, members: &[AddressIndex]) {
@@ -218,11 +269,11 @@ impl Evidence {
         self.first.push(self.members.len());
     }
 
-    /// Leaves out whatever rests on a transaction.
+    /// Leaves out whatever rests on a transaction. What is an [identity](Basis::Identity) rests on none and stays.
     #[must_use]
     pub fn without(&self, tx: TxIndex) -> Self {
-        let mut rest = Self { addresses: self.addresses, rules: self.rules.clone(), ..Self::empty() };
-        for at in (0..self.tx.len()).filter(|at| self.tx[*at] != tx) {
+        let mut rest = Self { rules: self.rules.clone(), ..Self::empty(self.of) };
+        for at in (0..self.tx.len()).filter(|at| !self.rests_on(*at, tx)) {
             rest.add(self.tx[at], self.rule[at], self.members_of(at));
         }
         rest
@@ -235,7 +286,22 @@ impl Evidence {
 
     /// Returns how many addresses the view shows that the evidence is of.
     pub fn addresses(&self) -> usize {
-        self.addresses
+        self.of.addresses
+    }
+
+    /// True when the evidence is of this view: up to the same transaction, and as of the same height.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fundtrace::{BlockHeight, ChainBuilder, cluster::spending};
+    /// let chain = ChainBuilder::new().finish()?;
+    /// let evidence = spending::evidence(chain.view(), "", |_| false);
+    /// assert!(evidence.is_of(chain.view()) && !evidence.is_of(chain.as_of(BlockHeight::from_u32(5))));
+    /// # Ok::<(), fundtrace::Error>(())
+    /// ```
+    pub fn is_of(&self, view: View<'_>) -> bool {
+        self.of == Seen::by(view)
     }
 
     /// Iterates the inferences in chain order.
@@ -245,7 +311,7 @@ impl Evidence {
 
     /// Joins the addresses, on the caller's rayon pool.
     pub fn clusters(&self) -> Clusters {
-        let union = Shared::new(self.addresses);
+        let union = Shared::new(self.of.addresses);
         par::pieces(self.tx.len(), PIECE, |range| join(&union, range, |at| self.members_of(at)));
         Clusters::of_parents(union.into_parents())
     }
@@ -260,6 +326,15 @@ impl Evidence {
 
     pub(super) fn members_of(&self, at: usize) -> &[AddressIndex] {
         &self.members[self.first[at]..self.first[at + 1]]
+    }
+
+    pub(super) fn basis_of(&self, at: usize) -> Basis {
+        self.rules[self.rule_of(at)].basis
+    }
+
+    /// Whether an inference goes when a transaction is taken away.
+    pub(super) fn rests_on(&self, at: usize, tx: TxIndex) -> bool {
+        self.tx[at] == tx && self.basis_of(at) != Basis::Identity
     }
 
     pub(super) fn tx_of(&self, at: usize) -> TxIndex {

@@ -6,6 +6,19 @@ use super::{has_repeated_outputs, has_unnecessary_input};
 use crate::chain::Tx;
 use crate::detect::{Confidence, coinjoin};
 
+/// Rises when [`has_repeated_outputs`] gives other answers for the same facts.
+const REPEATED_VERSION: u32 = 1;
+/// Rises when [`has_unnecessary_input`] does.
+const UNNECESSARY_VERSION: u32 = 1;
+
+/// One thing that a guard leaves out.
+#[derive(Clone, Copy)]
+enum Part {
+    Coinjoin(Confidence),
+    Repeated,
+    Unnecessary,
+}
+
 /// What to leave out of the evidence: transactions that several people seem to have signed.
 ///
 /// By default CoinJoins of the protocols that have a mark of their own (from a confidence of 60 %) and whatever
@@ -23,8 +36,14 @@ use crate::detect::{Confidence, coinjoin};
 /// let (kept, guarded) = (clusters(Guard::none()), clusters(Guard::default()));
 /// assert_eq!(kept.size(kept.largest(1)[0]), 3);
 /// assert_eq!(guarded.size(guarded.largest(1)[0]), 1);
-/// assert_eq!(Guard::none().to_string(), "coinjoin=keep");
-/// assert_eq!(Guard::default().to_string(), "coinjoin=skip, from 60 %, repeated outputs");
+/// // What evidence says of it. A number after a slash is a version; a confidence is in millionths.
+/// assert_eq!(Guard::none().to_string(), "nothing skipped");
+/// assert_eq!(Guard::default().to_string(), "skipped: coinjoin from 600000 ppm, repeated_outputs/1");
+/// let all = Guard::default().unnecessary(true);
+/// assert_eq!(all.to_string(), "skipped: coinjoin from 600000 ppm, repeated_outputs/1, unnecessary_input/1");
+/// // And what it says of one transaction.
+/// let mix = chain.view().txs().next().unwrap();
+/// assert!(Guard::none().reasons(mix).is_empty() && Guard::default().reasons(mix).contains(&"repeated_outputs/1".to_owned()));
 /// # Ok::<(), fundtrace::Error>(())
 /// ```
 ///
@@ -84,21 +103,37 @@ impl Guard {
             || self.coinjoin.is_some_and(|least| coinjoin::is_mix(tx, least))
             || (self.unnecessary && has_unnecessary_input(tx))
     }
+
+    /// Names what makes it leave a transaction out, as its text does; nothing where it does not. O(n log n) in inputs and outputs.
+    ///
+    /// # Examples
+    ///
+    /// See [`Guard`].
+    pub fn reasons(&self, tx: Tx<'_>) -> Vec<String> {
+        let holds = |part| match part {
+            Part::Coinjoin(least) => coinjoin::is_mix(tx, least),
+            Part::Repeated => has_repeated_outputs(tx),
+            Part::Unnecessary => has_unnecessary_input(tx),
+        };
+        self.parts(holds).collect()
+    }
+
+    fn parts(&self, keep: impl Fn(Part) -> bool) -> impl Iterator<Item = String> {
+        let repeated = self.repeated.then_some(Part::Repeated);
+        let unnecessary = self.unnecessary.then_some(Part::Unnecessary);
+        let parts = [self.coinjoin.map(Part::Coinjoin), repeated, unnecessary].into_iter().flatten();
+        parts.filter(move |part| keep(*part)).map(|part| match part {
+            Part::Coinjoin(least) => format!("coinjoin from {} ppm", least.to_ppm()),
+            Part::Repeated => format!("repeated_outputs/{REPEATED_VERSION}"),
+            Part::Unnecessary => format!("unnecessary_input/{UNNECESSARY_VERSION}"),
+        })
+    }
 }
 
-/// What evidence says of the guard.
+/// What evidence says of the guard: every setting, so that no two guards say the same.
 impl fmt::Display for Guard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.coinjoin {
-            Some(least) => write!(f, "coinjoin=skip, from {} %", least.to_ppm() / 10_000)?,
-            None => f.write_str("coinjoin=keep")?,
-        }
-        if self.repeated {
-            f.write_str(", repeated outputs")?;
-        }
-        if self.unnecessary {
-            f.write_str(", unnecessary inputs")?;
-        }
-        Ok(())
+        let parts: Vec<String> = self.parts(|_| true).collect();
+        if parts.is_empty() { f.write_str("nothing skipped") } else { write!(f, "skipped: {}", parts.join(", ")) }
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! Returns evidence. The idea: a compressed key k has three addresses that pay to its hash h: P2PKH(h), P2WPKH(h), and P2SH of the script `0 h`; a witness
 //! script's P2WSH program w has P2SH of the script `0 w` too. Each follows from another by hashing, so it needs no spend that reveals anything: where both addresses of such
-//! a pair occur in the chain, the pair is one inference. It rests on the transaction that pays the later one first. P2PK needs no rule: it is the
+//! a pair occur in the chain, the pair is one inference. It names the transaction by which both are known first, but rests on
+//! none: hashes show it. P2PK needs no rule: it is the
 //! P2PKH address of its key already.
 //!
 //! What cannot be known from a store: that an uncompressed key's P2PKH and the same key's compressed forms belong together (their hashes differ and
@@ -38,7 +39,7 @@
 
 use bitcoin::{PubkeyHash, Script, ScriptBuf, WPubkeyHash, hashes::Hash};
 
-use super::{Evidence, Rule};
+use super::{Basis, Evidence, Rule};
 use crate::chain::View;
 use crate::id::{self, AddressIndex, TxIndex};
 use crate::par;
@@ -78,7 +79,7 @@ pub fn evidence(view: View<'_>) -> Evidence {
         }
         pairs
     });
-    Evidence::of_pairs(view, Rule::new(NAME, VERSION), pairs.into_iter().flatten())
+    Evidence::of_pairs(view, Rule::new(NAME, VERSION).basis(Basis::Identity), pairs.into_iter().flatten())
 }
 
 /// Which scripts may be among the view's: "no" is certain.

@@ -38,7 +38,7 @@
 //! ```
 
 use super::evidence::Rows;
-use super::{Clusters, Evidence, Rule};
+use super::{Basis, Clusters, Evidence, Rule};
 use crate::chain::{Payers, Tx, View};
 use crate::par;
 use crate::par::union::Shared;
@@ -83,7 +83,18 @@ pub fn by_spending(view: View<'_>, skip: impl Fn(Tx<'_>) -> bool + Send + Sync) 
 /// ```
 pub fn evidence(view: View<'_>, told: &str, skip: impl Fn(Tx<'_>) -> bool + Send + Sync) -> Evidence {
     let parts = scan(view, skip, |rows| rows);
-    Evidence::of_rows(view, Rule::new(NAME, VERSION).parameters(told), &parts)
+    Evidence::of_rows(view, rule(told), &parts)
+}
+
+/// Names the rule, for who joins [`by_spending`] and keeps no evidence.
+///
+/// # Examples
+///
+/// ```
+/// assert_eq!(fundtrace::cluster::spending::rule("").to_string(), "spending 1");
+/// ```
+pub fn rule(told: &str) -> Rule {
+    Rule::new(NAME, VERSION).parameters(told).basis(Basis::Transaction)
 }
 
 /// Collects the rows of each piece of the view and hands them on.

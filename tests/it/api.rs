@@ -89,8 +89,21 @@ fn public_types_are_debug_send_and_sync() {
     plain::<(change::Minus<Nothing, Nothing>, change::Unique<Nothing>, change::Unless<Nothing, fn()>)>();
     plain::<(change::InHindsight<Nothing>, change::Context<'_>, ChangeRow, ChangeStudy)>();
     plain::<(ClusterRow, ClusterStudy, cluster::Guard)>();
-    plain::<(Clusters, Derivation, Evidence, History, Inference<'_>, Merged, Proofs, cluster::Rule, Statistics, Step)>(
-    );
+    plain::<change::Vote>();
+    plain::<(
+        Clusters,
+        Derivation,
+        Evidence,
+        History,
+        Inference<'_>,
+        Merged,
+        Proofs,
+        cluster::Rule,
+        Statistics,
+        Step,
+        cluster::Basis,
+        cluster::Link,
+    )>();
     plain::<(Alarm, Built, Constraints, Contradiction, Merge, Soft, Veto, VetoReason)>();
     plain::<(cluster::Graph, cluster::graph::Node, Flow, ClusterIndex)>();
     plain::<(AsOf, Below, Budget, Hops, Never, Or<Hops, Never>, Tagged<'_>, When<fn()>)>();

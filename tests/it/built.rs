@@ -128,6 +128,20 @@ proptest! {
             prop_assert_eq!(sets(&built.at(least)), case.naive(least).0);
         }
         prop_assert_eq!(&built.at(1_000_001), built.base());
+        // Everything weighed is somewhere, and what agrees is evidence too.
+        let merged = built.tree().iter().map(|merge| &merge.soft);
+        let mut heard: Vec<Soft> = merged.chain(built.agreeing()).copied().collect();
+        prop_assert_eq!(heard.len() + built.vetoes().len(), case.soft.len());
+        let view = case.chain.view();
+        for least in [0, 500_000] {
+            let evidence = built.evidence(view, least);
+            prop_assert_eq!(case.hard().and(evidence.clone()).clusters(), built.at(least));
+            heard.retain(|soft| soft.confidence_ppm >= least);
+            for soft in heard.iter().filter(|soft| soft.a != soft.b) {
+                let named = [soft.a.min(soft.b), soft.a.max(soft.b)];
+                prop_assert!(evidence.inferences().any(|other| other.tx == soft.tx && other.addresses == named));
+            }
+        }
     }
 
     #[test]

@@ -67,6 +67,16 @@ fn cluster_counts_and_lists_members() {
     sizes.sort_unstable_by(|a, b| b.cmp(a));
     assert_eq!(shown["largest"], serde_json::json!(sizes[..10]));
     assert_eq!(shown["rules"], serde_json::json!(["spending"]));
+    let used = &shown["rules_used"][0];
+    assert_eq!((&used["name"], &used["version"]), (&"spending".into(), &1.into()));
+    assert_eq!(used["parameters"], "skipped: coinjoin from 600000 ppm, repeated_outputs/1");
+    assert_eq!(
+        (&shown["fundtrace"], &shown["input"]["network"]),
+        (&env!("CARGO_PKG_VERSION").into(), &"regtest".into())
+    );
+    assert_eq!(shown["input"]["sha256"].as_str().unwrap().len(), 64);
+    assert!(shown["input"]["tip_height"].is_u64() && shown["input"]["height_unknown_left_out"] == 0);
+    assert!(shown["left_out"]["spends_skipped"].is_u64());
     assert!(sizes[0] > 2);
     // A cluster is named by its first member.
     assert!(clusters.iter().all(|(name, members)| *name == members[0]));
@@ -88,6 +98,9 @@ fn cluster_counts_and_lists_members() {
         let with = json(&[&["cluster"], &source[..], &["--json", "--rules", &rules]].concat());
         assert_eq!(with["rules"], serde_json::json!(["spending", name]));
         assert!(with["clusters"].as_u64() < shown["clusters"].as_u64());
+        let votes = &with["left_out"]["votes"][0];
+        assert_eq!((&votes["rule"], &votes["growth_limit"]), (&name.into(), &5.into()));
+        assert!(votes["merges"].as_u64() > Some(0) && votes["agreeing"].is_u64());
     }
     // In this chain one ordinary payment spends a coin without need, and so does the payjoin.
     let payjoin = json(&[&["cluster"], &source[..], &["--json", "--payjoin", "skip"]].concat());
@@ -144,16 +157,17 @@ fn explain_names_the_transactions() {
     }
     let text = succeed(&["explain", &fixture(), from, to, "--network", "regtest"]);
     assert!(text.contains(steps[0]["txid"].as_str().unwrap()) && text.contains("by rule spending 1"), "{text}");
-    assert!(
-        text.starts_with(&format!("{from} and {to} are in one cluster of {} addresses, joined in ", members.len()))
-    );
+    assert!(text.starts_with(&format!(
+        "{from} and {to} appear to be in one cluster of {} addresses (an inference), joined in ",
+        members.len()
+    )));
     assert_eq!(
         text.matches("   the only link: ").count(),
         steps.iter().filter(|step| step["only_link"] == true).count()
     );
     let other = clusters.keys().find(|name| *name != from).unwrap();
     let text = succeed(&["explain", &fixture(), from, other, "--network", "regtest"]);
-    assert!(text.contains("are not joined by spending (coinjoin=skip"), "{text}");
+    assert!(text.contains("are not joined by spending (skipped: coinjoin"), "{text}");
     let apart = json(&["explain", &fixture(), from, other, "--network", "regtest", "--json"]);
     assert_eq!((&apart["same_cluster"], &apart["steps"]), (&false.into(), &Value::Null));
     let nobody = "bcrt1qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqdku202";
@@ -215,9 +229,129 @@ fn coinjoins_are_left_out_unless_kept() {
         .unwrap();
     let of = |at: usize| view.address(mix.inputs().nth(at).unwrap().address_index().unwrap()).to_string();
     let kept = json(&["explain", &store, &of(0), &of(1), "--coinjoin", "keep", "--json"]);
-    assert_eq!(kept["steps"][0]["parameters"], "coinjoin=keep");
+    assert_eq!(kept["steps"][0]["parameters"], "nothing skipped");
     let skipped = json(&["explain", &store, &of(0), &of(1), "--json"]);
-    assert_eq!(skipped["rules"][0]["parameters"], "coinjoin=skip, from 60 %, repeated outputs");
+    assert_eq!(skipped["rules"][0]["parameters"], "skipped: coinjoin from 600000 ppm, repeated_outputs/1");
     let rests_on_it = |step: &Value| step["txid"] == mix.txid().to_string();
     assert!(skipped["steps"].as_array().is_none_or(|steps| !steps.iter().any(rests_on_it)));
+}
+
+/// Who spends how much, and who is paid how much.
+type Payment<'a> = (&'a [(u8, u64)], &'a [(u8, u64)]);
+
+/// A store of a few transactions at heights from 100: each spends from people so much and pays people so much.
+fn store(name: &str, txs: &[Payment<'_>]) -> (String, impl Fn(u8) -> String + use<>) {
+    use fundtrace::bitcoin::{Address, Amount, OutPoint, ScriptBuf, TxOut, Txid, WPubkeyHash, hashes::Hash};
+    use fundtrace::chain::{NewInput, NewTx};
+    // From 128 on the legacy form of the person 128 less.
+    let script = |who: u8| match who {
+        128.. => ScriptBuf::new_p2pkh(&fundtrace::bitcoin::PubkeyHash::from_byte_array([who - 128; 20])),
+        _ => ScriptBuf::new_p2wpkh(&WPubkeyHash::from_byte_array([who; 20])),
+    };
+    let out = |(who, sat): &(u8, u64)| TxOut { value: Amount::from_sat(*sat), script_pubkey: script(*who) };
+    let mut builder = fundtrace::ChainBuilder::new();
+    for (number, (from, to)) in (1..).zip(txs) {
+        let spend = |(vout, coin)| {
+            NewInput::new(OutPoint::new(Txid::from_byte_array([200 + number; 32]), vout)).prevout(out(coin))
+        };
+        let spends = (0..).zip(from.iter()).map(spend).collect();
+        let tx = NewTx::claimed(Txid::from_byte_array([number; 32]), spends, to.iter().map(out).collect());
+        builder.insert(tx.height(fundtrace::BlockHeight::from_u32(99 + u32::from(number)))).unwrap();
+    }
+    let mut bytes = Vec::new();
+    builder.finish().unwrap().write_to(&mut bytes).unwrap();
+    let path = folder(name).join("chain.store");
+    std::fs::write(&path, bytes).unwrap();
+    (path.display().to_string(), move |who| Address::from_script(&script(who), Network::Bitcoin).unwrap().to_string())
+}
+
+const WITHOUT_IT: &str = "without it the two addresses asked about are not in one cluster";
+const AS_WELL: &str = "not the only link";
+
+/// Two payments to one payee, and the vote names the same change in both: neither is the only link.
+#[test]
+fn a_vote_is_never_the_only_link() {
+    let payment = ([(1, 60_000), (2, 70_000)], [(3, 10_001), (4, 119_001)]);
+    let (one, two) = (payment, payment);
+    let (file, address) = store("explain-votes", &[(&one.0, &one.1), (&two.0, &two.1)]);
+    let found = json(&["cluster", &file, "--rules", "spending,votes", "--json"]);
+    let merged = [3, 4].into_iter().filter(|who| {
+        let explain = ["explain", &file, &address(1), &address(*who), "--rules", "spending,votes"];
+        let shown = json(&[&explain[..], &["--json"]].concat());
+        if shown["same_cluster"] != true {
+            return false;
+        }
+        let step = &shown["steps"].as_array().unwrap()[shown["steps"].as_array().unwrap().len() - 1];
+        assert_eq!((&step["rule"], &step["only_link"]), (&"votes".into(), &Value::Null));
+        // What both payments name hangs by neither.
+        assert_eq!(step["link"], "several_made");
+        assert!(
+            step["ballot"]["votes_for"].as_u64() >= Some(3) && !step["ballot"]["votes"].as_array().unwrap().is_empty()
+        );
+        let text = succeed(&explain);
+        assert!(text.contains("votes   ") && text.contains(" ppm)"), "{text}");
+        assert!(!text.contains(WITHOUT_IT) && !text.contains(AS_WELL), "{text}");
+        true
+    });
+    assert!(merged.count() > 0, "{found}");
+}
+
+/// Without the first payment the second's change would be another output: nobody may say that it is the only link.
+#[test]
+fn of_rules_on_change_nothing_is_said_for_sure() {
+    let txs: [Payment<'_>; 3] = [
+        (&[(1, 1_000)], &[(2, 400), (3, 500)]),
+        (&[(4, 1_000)], &[(5, 400), (2, 500)]),
+        (&[(4, 1_000)], &[(5, 400), (3, 500)]),
+    ];
+    let (file, address) = store("explain-fresh", &txs);
+    let text = succeed(&["explain", &file, &address(4), &address(5), "--rules", "spending,fresh"]);
+    assert!(
+        text.contains("the only inference among those made: without this transaction the rules might say otherwise")
+    );
+    assert!(!text.contains(WITHOUT_IT), "{text}");
+}
+
+#[test]
+fn evidence_that_rests_on_clusters_says_so() {
+    let txs: [Payment<'_>; 2] = [(&[(1, 1_000), (2, 1_000)], &[(3, 1_900)]), (&[(1, 1_000)], &[(2, 400), (4, 500)])];
+    let (file, address) = store("explain-circular", &txs);
+    for rule in ["cluster_member", "two_hops"] {
+        let rules = format!("spending,{rule}");
+        let explain = ["explain", &file, &address(1), &address(2), "--rules", &rules];
+        let text = succeed(&explain);
+        assert!(text.contains("by rule spending 1") && !text.contains(AS_WELL) && !text.contains(WITHOUT_IT), "{text}");
+        let shown = json(&[&explain[..], &["--json"]].concat());
+        let told = shown["rules"][1]["parameters"].as_str().unwrap();
+        assert!(told.contains("clusters=spending 1 (skipped: coinjoin from 600000 ppm"), "{told}");
+    }
+}
+
+#[test]
+fn one_key_is_no_link_of_a_transaction() {
+    let txs: [Payment<'_>; 2] = [(&[(1, 1_000)], &[(135, 400), (2, 500)]), (&[(3, 1_000)], &[(7, 400), (4, 500)])];
+    let (file, address) = store("explain-key", &txs);
+    let text = succeed(&["explain", &file, &address(7), &address(135), "--rules", "same_key"]);
+    assert!(text.contains("rests on no transaction") && !text.contains("only link"), "{text}");
+}
+
+#[test]
+fn what_kept_two_addresses_apart_is_told() {
+    // Three people mix equal amounts.
+    let coins = [(1, 70_000), (2, 80_000), (3, 90_000)];
+    let paid = [(4, 50_000), (5, 50_000), (6, 50_000), (7, 19_000), (8, 29_000), (9, 39_000)];
+    let (file, address) = store("explain-skipped", &[(&coins, &paid), (&[(1, 5_000)], &[(10, 4_000)])]);
+    let explain = ["explain", &file, &address(1), &address(2)];
+    let text = succeed(&explain);
+    assert!(text.contains("spends from both and was left out: ") && text.contains("repeated_outputs/1"), "{text}");
+    let shown = json(&[&explain[..], &["--json"]].concat());
+    assert_eq!(shown["apart"]["skipped"][0]["txid"], "01".repeat(32));
+    let counted = json(&["cluster", &file, "--json"]);
+    assert_eq!(counted["left_out"]["spends_skipped"], 1);
+    assert!(succeed(&["cluster", &file]).contains("left out   1 transactions that spend from several addresses"));
+    // What is not there yet is not the same as what is not there.
+    let message = refused(&["explain", &file, &address(1), &address(10), "--as-of", "100"], 1);
+    assert!(message.contains("is not seen by height 100"), "{message}");
+    let beyond = fundtrace(&["cluster", &file, "--as-of", "900"]);
+    assert!(String::from_utf8_lossy(&beyond.stderr).contains("the input ends at height 101, below the 900 of --as-of"));
 }

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use fundtrace::bitcoin::Network;
 use fundtrace::bitcoin::hashes::{Hash, sha256};
 use fundtrace::chain::Writer;
-use fundtrace::cluster::{self, Clusters, Evidence, Graph, Guard, History, Proofs, Rule, spending};
+use fundtrace::cluster::{
+    self, Basis, Clusters, Evidence, Graph, Guard, History, Link, Proofs, Rule, same_key, spending,
+};
 use fundtrace::petgraph::Direction;
 use fundtrace::petgraph::visit::{IntoNeighbors, IntoNeighborsDirected, IntoNodeIdentifiers};
 use fundtrace::source::blk::Blocks;
@@ -94,13 +96,16 @@ fn joined(links: &[(TxIndex, BTreeSet<AddressIndex>)]) -> Vec<BTreeSet<AddressIn
     links.iter().map(|(_, addresses)| addresses.clone()).collect()
 }
 
-/// Every chain of inferences of the least length from one address to another, as the sequence of positions in the evidence; the first in order.
+/// Every chain of inferences of the least length from one address to another, as the sequence of positions in the evidence; of those the ones with the fewest that
+/// were judged in context; of those the first in order.
 fn naive_shortest(evidence: &Evidence, from: AddressIndex, to: AddressIndex) -> Option<Vec<usize>> {
     let all: Vec<BTreeSet<AddressIndex>> =
         evidence.inferences().map(|inference| inference.addresses.iter().copied().collect()).collect();
     if from == to {
         return Some(Vec::new());
     }
+    let judged: Vec<bool> = evidence.inferences().map(|inference| inference.rule.basis == Basis::Context).collect();
+    let key = |way: &Vec<usize>| (way.iter().filter(|at| judged[**at]).count(), way.clone());
     let mut ways: Vec<(Vec<usize>, BTreeSet<AddressIndex>)> = vec![(Vec::new(), [from].into())];
     for _ in 0..all.len() {
         let mut next = Vec::new();
@@ -111,7 +116,7 @@ fn naive_shortest(evidence: &Evidence, from: AddressIndex, to: AddressIndex) -> 
                 }
             }
         }
-        let found = next.iter().filter(|(_, ends)| ends.contains(&to)).map(|(way, _)| way.clone()).min();
+        let found = next.iter().filter(|(_, ends)| ends.contains(&to)).map(|(way, _)| way.clone()).min_by_key(key);
         if found.is_some() {
             return found;
         }
@@ -120,7 +125,7 @@ fn naive_shortest(evidence: &Evidence, from: AddressIndex, to: AddressIndex) -> 
         for (way, ends) in next {
             let last = *way.last().unwrap();
             match best.get(&last) {
-                Some((known, _)) if *known <= way => {}
+                Some((known, _)) if key(known) <= key(&way) => {}
                 _ => drop(best.insert(last, (way, ends))),
             }
         }
@@ -161,6 +166,14 @@ fn check_proofs(view: View<'_>) -> Result<usize, TestCaseError> {
                 // Taking the transaction away really separates the two where it is called the only link, and only there.
                 let apart = !proofs.without(step.tx).is_same(from, to);
                 prop_assert_eq!(step.is_only_link, apart);
+                // One rule was judged in context, so nothing may be said for sure but what spending alone shows.
+                let alone = cluster::by_spending(view, |tx| tx.index() == step.tx).is_same(from, to);
+                let link = match (apart, alone) {
+                    (true, _) => Link::OnlyMade,
+                    (false, true) => Link::Several,
+                    (false, false) => Link::SeveralMade,
+                };
+                prop_assert_eq!(step.link, link);
                 at = step.to;
             }
             prop_assert_eq!(at, to);
@@ -226,6 +239,68 @@ fn what_is_unknown_joins_nothing() {
     let mini = Mini::new("t1: s:0 u:0=4/ann -> 3/bob\nt2: coinbase -> 5/ann 5/carl");
     let clusters = cluster::by_spending(mini.chain().view(), |_| false);
     assert_eq!((clusters.addresses(), clusters.len()), (3, 3));
+}
+
+#[test]
+fn by_spending_alone_the_only_link_is_one_in_the_chain_without_it() {
+    let text = "t1 @1: a:0=5/ann b:0=5/bob -> 0\nt2 @2: c:0=5/bob d:0=5/carl -> 0\nt3 @3: e:0=5/ann f:0=5/bob -> 0";
+    let lines: Vec<&str> = text.lines().collect();
+    let chain = Mini::new(text).chain();
+    let view = chain.view();
+    let address = |view: View<'_>, who| view.address_index(&script(who)).unwrap();
+    let links = Proofs::of(spending::evidence(view, "", |_| false));
+    let derivation = links.explain(address(view, "ann"), address(view, "carl")).unwrap();
+    assert_eq!(derivation.steps.iter().map(|step| step.link).collect::<Vec<_>>(), [Link::Several, Link::Only]);
+    for (left_out, link) in [Link::Several, Link::Only].into_iter().enumerate() {
+        let kept: Vec<&str> = (0..3).filter(|at| *at != left_out).map(|at| lines[at]).collect();
+        let rest = Mini::new(&kept.join("\n")).chain();
+        let carl = rest.view().address_index(&script("carl"));
+        let joined = carl.is_some_and(|carl| {
+            cluster::by_spending(rest.view(), |_| false).is_same(address(rest.view(), "ann"), carl)
+        });
+        assert_eq!(joined, link == Link::Several);
+    }
+}
+
+#[test]
+fn an_identity_rests_on_no_transaction() {
+    use fundtrace::bitcoin::{Amount, OutPoint, PubkeyHash, ScriptBuf, TxOut, Txid, WPubkeyHash};
+    let out = |script: ScriptBuf| TxOut { value: Amount::from_sat(50), script_pubkey: script };
+    let witness = ScriptBuf::new_p2wpkh(&WPubkeyHash::from_byte_array([7; 20]));
+    let legacy = ScriptBuf::new_p2pkh(&PubkeyHash::from_byte_array([7; 20]));
+    let spend = fundtrace::chain::NewInput::new(OutPoint::new(Txid::from_byte_array([1; 32]), 0));
+    let spend = spend.prevout(out(witness.clone()));
+    let mut builder = fundtrace::ChainBuilder::new();
+    let tx = Txid::from_byte_array([9; 32]);
+    builder.insert(fundtrace::chain::NewTx::claimed(tx, vec![spend], vec![out(legacy.clone())])).unwrap();
+    let chain = builder.finish().unwrap();
+    let [a, b] = [witness, legacy].map(|script| chain.view().address_index(&script).unwrap());
+    let proofs = Proofs::of(same_key::evidence(chain.view()));
+    let step = &proofs.explain(a, b).unwrap().steps[0];
+    assert_eq!((step.link, step.is_only_link, step.rule.basis), (Link::Identity, false, Basis::Identity));
+    assert!(proofs.without(step.tx).is_same(a, b) && !proofs.separates(step.tx, a, b));
+}
+
+#[test]
+fn of_equal_derivations_the_one_with_the_least_judgement_is_told() {
+    // A guess joins Ann and Bob in t1, and t2 spends from both.
+    let chain = Mini::new("t1 @1: a:0=9/ann -> 5/bob 4/dan\nt2 @2: b:0=5/ann c:0=5/bob -> 0").chain();
+    let view = chain.view();
+    let [ann, bob] = ["ann", "bob"].map(|who| view.address_index(&script(who)).unwrap());
+    let guess = Evidence::of_pairs(view, Rule::new("guess", 1), [(view.txs().next().unwrap().index(), ann, bob)]);
+    let proofs = Proofs::of(guess.and(spending::evidence(view, "", |_| false)));
+    let steps = proofs.explain(ann, bob).unwrap().steps;
+    assert_eq!((steps.len(), steps[0].rule.name.as_str()), (1, "spending"));
+}
+
+#[test]
+#[should_panic(expected = "evidence of another view")]
+fn a_history_takes_no_evidence_of_another_view() {
+    // The second block shows no new address, so the two views differ by their ends alone.
+    let chain = Mini::new("t1 @1: a:0=9/ann -> 5/bob\nt2 @2: b:0=5/ann c:0=5/bob -> 1/ann").chain();
+    let early = chain.as_of(crate::mini::height(1));
+    assert_eq!(early.addresses_seen(), chain.view().addresses_seen());
+    let _ = History::default().append(chain.view(), &spending::evidence(early, "", |_| false));
 }
 
 #[test]

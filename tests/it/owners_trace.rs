@@ -336,19 +336,22 @@ mod command {
         let rule = &owners["manifest"]["owners"]["rules"][0];
         assert_eq!(
             (&rule["name"], &rule["parameters"]),
-            (&"spending".into(), &"coinjoin=skip, from 60 %, repeated outputs".into())
+            (&"spending".into(), &"skipped: coinjoin from 600000 ppm, repeated_outputs/1".into())
         );
+        let payjoin = trace(&["--owners", "spending", "--payjoin", "skip"]);
+        let told = payjoin["manifest"]["owners"]["rules"][0]["parameters"].as_str().unwrap();
+        assert!(told.ends_with(", unnecessary_input/1"), "{told}");
         let rules = entities["manifest"]["owners"]["rules"].as_array().unwrap();
-        assert_eq!((rules.len(), &rules[0]["parameters"]), (2, &"coinjoin=keep".into()));
+        assert_eq!((rules.len(), &rules[0]["parameters"]), (2, &"nothing skipped".into()));
         for (one, other) in plain["runs"].as_array().unwrap().iter().zip(entities["runs"].as_array().unwrap()) {
             assert_eq!((&one["balance"], &one["by_source"]), (&other["balance"], &other["by_source"]));
             assert_eq!(one["inside"], Value::Null);
             assert!(other["inside"]["sentence"].as_str().unwrap().contains("not counted as moves, under spending 1"));
         }
         let table = text(&["trace", "--case", &case, "--owners", "spending", "--entities"]);
-        assert!(
-            table.contains("owners  inferred by spending 1 (coinjoin=skip, from 60 %, repeated outputs); what stays")
-        );
+        assert!(table.contains(
+            "owners  inferred by spending 1 (skipped: coinjoin from 600000 ppm, repeated_outputs/1); what stays"
+        ));
         assert!(table.contains("An owner is an inference"));
         for (format, mark) in [
             ("csv", ",owner,owner_addresses,owner_rules,entities,policy_version"),
@@ -356,7 +359,7 @@ mod command {
         ] {
             let csv = text(&["trace", "--case", &case, "--owners", "spending", "--format", format]);
             assert!(csv.lines().next().unwrap().contains(mark));
-            assert!(csv.contains(",\"spending 1 (coinjoin=skip, from 60 %, repeated outputs)\",false,"));
+            assert!(csv.contains(",\"spending 1 (skipped: coinjoin from 600000 ppm, repeated_outputs/1)\",false,"));
             let columns = csv.lines().next().unwrap().split(',').position(|name| name == "owner").unwrap();
             assert!(
                 csv.lines()

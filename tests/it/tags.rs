@@ -165,9 +165,9 @@ fn a_table_says_all_that_a_tag_can() {
         .since(day("2019-01-01"))
         .until(day("2021-01-01"))
         .retracted(day("2022-01-01"))
-        .pack("file");
+        .pack("sanctions");
     let tags: Vec<&Tag> = pack.tags().map(|(_, tag)| tag).collect();
-    assert_eq!(tags, [&full, &Tag::new("B", "", "file").pack("file")]);
+    assert_eq!(tags, [&full, &Tag::new("B", "", "sanctions").pack("sanctions")]);
     assert_eq!((pack.unread(), pack.elsewhere()["ETH"]), (&["rank".to_owned()][..], 1));
     // As JSON it is what it was, and a tag of three fields has three.
     for tag in tags {

@@ -6,13 +6,14 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, ValueEnum};
 use fundtrace::bitcoin::address::NetworkUnchecked;
 use fundtrace::bitcoin::{Address, Network};
-use fundtrace::chain::Tx;
-use fundtrace::change::{self, Context, Fingerprints};
-use fundtrace::cluster::{self, Clusters, Constraints, Derivation, Evidence, Guard, Proofs, same_key, spending, voted};
+use fundtrace::change;
+use fundtrace::cluster::{self, Clusters, Derivation, Guard, Link, Proofs, same_key, spending};
 use fundtrace::{AddressIndex, BlockHeight, Chain, Error, View, spec};
 use serde_json::{Value, json};
 
+use crate::ballot::Ballots;
 use crate::input::{self, FormArgs, InputArgs};
+use crate::joined;
 use crate::members;
 use crate::store::Bytes;
 
@@ -55,7 +56,7 @@ impl Rule {
         [Self::Spending, Self::SameKey, Self::Votes, Self::VotesInHindsight].into_iter().chain(change.map(Self::Change))
     }
 
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Spending => spending::NAME,
             Self::SameKey => same_key::NAME,
@@ -97,28 +98,24 @@ impl Choice {
 }
 
 /// The clusters of a view, and the rules that they were formed under, for `trace --owners`.
-pub(crate) fn owners(
-    view: View<'_>,
-    rules: &[Rule],
-    coinjoin: Choice,
-) -> Result<(Clusters, Vec<cluster::Rule>), Error> {
-    let args = RuleArgs { rules: rules.to_vec(), coinjoin, payjoin: Choice::Keep, as_of: None };
-    match args.rules()[..] {
-        [Rule::Spending] => {
-            let named = cluster::Rule::new(spending::NAME, spending::VERSION).parameters(args.guard().to_string());
-            Ok((args.clusters(view)?, vec![named]))
-        }
-        _ => {
-            let evidence = args.evidence(view)?;
-            Ok((evidence.clusters(), evidence.rules().to_vec()))
-        }
-    }
+pub(crate) fn owners(view: View<'_>, rules: &[Rule], guard: Guard) -> Result<(Clusters, Vec<cluster::Rule>), Error> {
+    let (clusters, rules, _) = joined::clusters(view, &each_once(rules), guard)?;
+    Ok((clusters, rules))
+}
+
+/// The rules, each once and in one order.
+fn each_once(rules: &[Rule]) -> Vec<Rule> {
+    Rule::all().filter(|rule| rules.contains(rule)).collect()
+}
+
+/// What is left out of the evidence.
+pub(crate) fn guard(coinjoin: Choice, payjoin: Choice) -> Guard {
+    coinjoin.guard().unnecessary(payjoin == Choice::Skip)
 }
 
 impl RuleArgs {
-    /// The rules, each once and in one order.
     fn rules(&self) -> Vec<Rule> {
-        Rule::all().filter(|rule| self.rules.contains(rule)).collect()
+        each_once(&self.rules)
     }
 
     fn names(&self) -> Vec<&'static str> {
@@ -126,82 +123,16 @@ impl RuleArgs {
     }
 
     fn guard(&self) -> Guard {
-        self.coinjoin.guard().unnecessary(self.payjoin == Choice::Skip)
+        guard(self.coinjoin, self.payjoin)
     }
 
     fn view<'c>(&self, chain: &'c Chain<Bytes>) -> View<'c> {
-        self.as_of.map_or(chain.view(), |height| chain.as_of(BlockHeight::from_u32(height)))
-    }
-
-    fn clusters(&self, view: View<'_>) -> Result<Clusters, Error> {
-        let guard = self.guard();
-        match self.rules()[..] {
-            [Rule::Spending] => Ok(cluster::by_spending(view, |tx| guard.skips(tx))),
-            _ => Ok(self.evidence(view)?.clusters()),
+        let Some(height) = self.as_of.map(BlockHeight::from_u32) else { return chain.view() };
+        if let Some(tip) = chain.view().tip().filter(|tip| *tip < height) {
+            eprintln!("fundtrace: the input ends at height {tip}, below the {height} of --as-of");
         }
+        chain.as_of(height)
     }
-
-    fn evidence(&self, view: View<'_>) -> Result<Evidence, Error> {
-        let guard = self.guard();
-        let (votes, facts): (Vec<Rule>, Vec<Rule>) =
-            self.rules().into_iter().partition(|rule| matches!(rule, Rule::Votes | Rule::VotesInHindsight));
-        let of = |rule: Rule| match rule {
-            Rule::Change(rule) => by_change(view, rule, guard),
-            Rule::SameKey => same_key::evidence(view),
-            _ => spending::evidence(view, &guard.to_string(), |tx| guard.skips(tx)),
-        };
-        let facts = facts.into_iter().map(of).reduce(Evidence::and);
-        // What is voted on comes last, for it is held against what the others joined.
-        let all = votes.into_iter().fold(facts, |all, rule| {
-            let named = by_votes(view, rule, guard, all.as_ref());
-            Some(if let Some(all) = all { all.and(named) } else { named })
-        });
-        all.ok_or_else(|| invalid("no rule is given; say --rules spending"))
-    }
-}
-
-/// What votes name, as far as nothing speaks against it.
-fn by_votes(view: View<'_>, rule: Rule, guard: Guard, joined: Option<&Evidence>) -> Evidence {
-    let (guesses, threshold) = if rule == Rule::Votes {
-        (change::votes(view, &change::voters(3)), 3)
-    } else {
-        let fingerprints = Fingerprints::of(view);
-        (change::votes_in_hindsight(view, &change::voters_in_hindsight(&fingerprints, 5)), 5)
-    };
-    let told = format!("threshold={threshold}, growth={}, {guard}", voted::GROWTH);
-    let named = cluster::Rule::new(rule.name(), 1).parameters(told);
-    let limits = Constraints::default().growth(voted::GROWTH, 1_000_000);
-    let nothing = Evidence::of_pairs(view, named.clone(), []);
-    cluster::by_votes(view, joined.unwrap_or(&nothing), guard, named, &guesses, limits).evidence(view, 0)
-}
-
-/// What a change rule names, but in CoinJoins that are left out.
-///
-/// Rules that ask for clusters get those by spending under the same guard.
-fn by_change(view: View<'_>, rule: change::Rule, guard: Guard) -> Evidence {
-    let skips = |tx: Tx<'_>| guard.skips(tx);
-    let fingerprints = matches!(rule, change::Rule::SameFingerprint).then(|| Fingerprints::of(view));
-    let clusters =
-        matches!(rule, change::Rule::ClusterMember | change::Rule::TwoHops).then(|| cluster::by_spending(view, skips));
-    // The view shows every address that a rule can ask about.
-    let cluster =
-        |address| clusters.as_ref().and_then(|clusters| clusters.of(address)).map_or(u32::MAX, |of| of.to_u32());
-    let is_mix = |tx| skips(view.tx(tx));
-    let mut context = Context::default().cluster(&cluster).coinjoin(&is_mix);
-    if let Some(fingerprints) = &fingerprints {
-        context = context.fingerprints(fingerprints);
-    }
-    let (version, parameters, picks) = if let Some(rule) = rule.change(&context) {
-        (rule.version(), rule.parameters(), change::picks(view, &*rule))
-    } else {
-        let rule = rule.hindsight(&context).expect("the context has all that rules ask for");
-        (rule.version(), rule.parameters(), change::picks_in_hindsight(view, &*rule))
-    };
-    let told = parameters.into_iter().map(|(name, value)| format!("{name}={value}"));
-    let told: Vec<String> = told.chain([guard.to_string()]).collect();
-    let named = cluster::Rule::new(rule.as_str(), version).parameters(told.join(", "));
-    let picks = picks.into_iter().filter(|(tx, _)| !is_mix(*tx));
-    Evidence::of_pairs(view, named, change::links(view, picks))
 }
 
 fn invalid(what: impl Into<String>) -> Error {
@@ -237,7 +168,7 @@ const LARGEST: usize = 10;
 pub(crate) fn run(args: &Args) -> Result<(), Error> {
     let chain = input::load(&args.input.input, &args.input.forms, args.input.network)?;
     let view = args.rules.view(&chain);
-    let clusters = args.rules.clusters(view)?;
+    let (clusters, rules, left_out) = joined::clusters(view, &args.rules.rules(), args.rules.guard())?;
     if let Some(path) = &args.members {
         members::write(view, &clusters, path)?;
     }
@@ -245,6 +176,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     let mut out = BufWriter::new(std::io::stdout().lock());
     if args.json {
         let shown = json!({
+            "fundtrace": env!("CARGO_PKG_VERSION"),
+            "input": joined::input_json(view),
             "addresses": clusters.addresses(),
             "clusters": clusters.len(),
             "largest": largest,
@@ -252,6 +185,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
             "coinjoin": args.rules.coinjoin.name(),
             "payjoin": args.rules.payjoin.name(),
             "as_of": args.rules.as_of,
+            "rules_used": rules,
+            "left_out": left_out.json(view),
         });
         serde_json::to_writer(&mut out, &shown).map_err(IoError::from)?;
         writeln!(out)?;
@@ -261,11 +196,15 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
         writeln!(out, "{:10} {}", "clusters", clusters.len())?;
         writeln!(out, "{:10} {}", "largest", sizes.join(" "))?;
         writeln!(out, "{:10} {} ({})", "rules", args.rules.names().join(", "), args.rules.guard())?;
+        for line in left_out.lines() {
+            writeln!(out, "{:10} {line}", "left out")?;
+        }
+        joined::input_lines(view, &mut out)?;
     }
     Ok(out.flush()?)
 }
 
-/// Say why two addresses are in one cluster: the shortest chain of transactions that join them, and which of those are the only link.
+/// Say why two addresses are in one cluster: the shortest chain of transactions that join them, and what becomes of the two without each.
 #[derive(ClapArgs, Debug)]
 pub(crate) struct ExplainArgs {
     /// A store, or any source that `trace` reads.
@@ -290,41 +229,54 @@ pub(crate) fn explain(args: &ExplainArgs) -> Result<(), Error> {
     let [from, to] = &args.addresses[..] else { return Err(invalid("name two addresses")) };
     let chain = input::load(std::slice::from_ref(&args.input), &args.forms, args.network)?;
     let view = args.rules.view(&chain);
-    let (a, b) = (find(view, from)?, find(view, to)?);
-    let proofs = Proofs::of(args.rules.evidence(view)?);
-    let derivation = proofs.explain(a, b);
+    let pair = [find(view, from)?, find(view, to)?];
+    let (evidence, left_out) = joined::evidence(view, &args.rules.rules(), args.rules.guard())?;
+    let proofs = Proofs::of(evidence);
+    let derivation = proofs.explain(pair[0], pair[1]);
+    let apart = match derivation {
+        None => Some(left_out.between(view, proofs.clusters(), args.rules.guard(), pair)),
+        Some(_) => None,
+    };
     let mut out = BufWriter::new(std::io::stdout().lock());
-    let [a, b] = [a, b].map(|address| view.address(address));
+    let [a, b] = pair.map(|address| view.address(address));
     if args.json {
-        let size = size(proofs.clusters(), find(view, from)?);
         let shown = json!({
+            "fundtrace": env!("CARGO_PKG_VERSION"),
+            "input": joined::input_json(view),
+            "as_of": args.rules.as_of,
             "from": a.to_string(),
             "to": b.to_string(),
             "same_cluster": derivation.is_some(),
-            "addresses_of_cluster": size,
+            "addresses_of_cluster": size(proofs.clusters(), pair[0]),
             "rules": proofs.evidence().rules(),
             "steps": derivation.map(|derivation| steps(view, &derivation)),
+            "apart": apart.map(|apart| apart.json(view)),
         });
         serde_json::to_writer(&mut out, &shown).map_err(IoError::from)?;
         writeln!(out)?;
-    } else {
-        let [ours, theirs] = [from, to].map(|name| find(view, name).map(|at| size(proofs.clusters(), at)));
-        match derivation {
-            Some(derivation) if derivation.steps.is_empty() => writeln!(out, "{a} is named twice")?,
-            Some(derivation) => {
-                let count = derivation.steps.len();
-                let steps = if count == 1 { "step" } else { "steps" };
-                writeln!(out, "{a} and {b} are in one cluster of {} addresses, joined in {count} {steps}:", ours?)?;
-                lines(view, &derivation, &mut out)?;
-                writeln!(out, "`fundtrace tx` shows what a transaction spends and pays.")?;
-            }
-            None => {
-                let (rules, guard) = (args.rules.names().join(", "), args.rules.guard());
-                writeln!(out, "{a} and {b} are not joined by {rules} ({guard}).")?;
-                writeln!(out, "They are in clusters of {} and {} addresses.", ours?, theirs?)?;
+        return Ok(out.flush()?);
+    }
+    let [ours, theirs] = pair.map(|at| size(proofs.clusters(), at));
+    match derivation {
+        Some(derivation) if derivation.steps.is_empty() => writeln!(out, "{a} is named twice")?,
+        Some(derivation) => {
+            let count = derivation.steps.len();
+            let steps = if count == 1 { "step" } else { "steps" };
+            write!(out, "{a} and {b} appear to be in one cluster of {ours} addresses (an inference), ")?;
+            writeln!(out, "joined in {count} {steps}:")?;
+            lines(view, &derivation, &mut out)?;
+            writeln!(out, "`fundtrace tx` shows what a transaction spends and pays.")?;
+        }
+        None => {
+            let (rules, guard) = (args.rules.names().join(", "), args.rules.guard());
+            writeln!(out, "{a} and {b} are not joined by {rules} ({guard}).")?;
+            writeln!(out, "They are in clusters of {ours} and {theirs} addresses.")?;
+            for line in apart.iter().flat_map(|apart| apart.lines(view)) {
+                writeln!(out, "{line}")?;
             }
         }
     }
+    joined::input_lines(view, &mut out)?;
     Ok(out.flush()?)
 }
 
@@ -335,11 +287,17 @@ fn find(view: View<'_>, address: &Address<NetworkUnchecked>) -> Result<AddressIn
         .clone()
         .require_network(view.network())
         .map_err(|_| invalid(format!("{name} is an address of another network than {}", view.network())))?;
-    let found = view.address_index(&address.script_pubkey()).filter(|at| !view.outputs_of(*at).is_empty());
-    found.ok_or_else(|| IoError::new(ErrorKind::NotFound, format!("address {name} is not in the input")).into())
+    let known = view.address_index(&address.script_pubkey());
+    let seen = known.filter(|at| !view.outputs_of(*at).is_empty());
+    let what = match (view.height(), known) {
+        (Some(height), Some(_)) => format!("address {name} is not seen by height {height}"),
+        _ => format!("address {name} is not in the input"),
+    };
+    seen.ok_or_else(|| IoError::new(ErrorKind::NotFound, what).into())
 }
 
 fn steps(view: View<'_>, derivation: &Derivation) -> Vec<Value> {
+    let ballots = Ballots::of(view, derivation);
     let each = derivation.steps.iter().map(|step| {
         let tx = view.tx(step.tx);
         json!({
@@ -350,7 +308,13 @@ fn steps(view: View<'_>, derivation: &Derivation) -> Vec<Value> {
             "parameters": step.rule.parameters,
             "from": view.address(step.from).to_string(),
             "to": view.address(step.to).to_string(),
-            "only_link": step.is_only_link,
+            "only_link": match step.link {
+                Link::Only => Some(true),
+                Link::Several => Some(false),
+                _ => None,
+            },
+            "link": step.link.as_str(),
+            "ballot": ballots.count(view, step).map(|ballot| ballot.json(view)),
         })
     });
     each.collect()
@@ -362,6 +326,7 @@ fn size(clusters: &Clusters, address: AddressIndex) -> usize {
 }
 
 fn lines(view: View<'_>, derivation: &Derivation, out: &mut impl Write) -> std::io::Result<()> {
+    let ballots = Ballots::of(view, derivation);
     for (number, step) in (1..).zip(&derivation.steps) {
         let tx = view.tx(step.tx);
         let height = tx.height().map_or_else(|| "unknown height".into(), |height| format!("height {height}"));
@@ -370,12 +335,30 @@ fn lines(view: View<'_>, derivation: &Derivation, out: &mut impl Write) -> std::
         writeln!(out, "   joins   {}", view.address(step.from))?;
         writeln!(out, "   and     {}", view.address(step.to))?;
         writeln!(out, "   by rule {}", step.rule)?;
-        let link = if step.is_only_link {
-            "the only link: without it the two addresses asked about are not in one cluster"
-        } else {
-            "not the only link: other transactions join the two addresses asked about as well"
-        };
-        writeln!(out, "   {link}")?;
+        for line in ballots.count(view, step).iter().flat_map(|ballot| ballot.lines(view)) {
+            writeln!(out, "   {line}")?;
+        }
+        writeln!(out, "   {}", sentence(step.link))?;
     }
     Ok(())
+}
+
+/// What becomes of the two addresses asked about without a transaction.
+fn sentence(link: Link) -> &'static str {
+    match link {
+        Link::Only => "the only link: without it the two addresses asked about are not in one cluster",
+        Link::Several => {
+            "not the only link: other evidence joins the two addresses asked about as well, with or without this transaction"
+        }
+        Link::SeveralMade => {
+            "other inferences join the two addresses asked about as well, but rules judged them in the light of others; without this \
+             transaction they might say otherwise"
+        }
+        Link::Identity => {
+            "rests on no transaction: the addresses themselves show it; the transaction is the one by which both are known"
+        }
+        _ => {
+            "the only inference among those made: without this transaction the rules might say otherwise, of these two addresses too"
+        }
+    }
 }

@@ -3,6 +3,7 @@
 //! Exit status: 0; 1 when data is absent, empty, bad or lacks a seed; 2 when the command line cannot be parsed. Results go to standard
 //! output, messages to standard error.
 
+mod ballot;
 mod cluster;
 mod detect;
 mod eval;
@@ -10,6 +11,7 @@ mod index;
 mod info;
 mod input;
 mod jobs;
+mod joined;
 mod look;
 mod members;
 mod origins;

@@ -119,6 +119,9 @@ pub(crate) struct Args {
     /// With --owners: whether CoinJoins and what else repeats amounts join addresses (keep) or not (skip), as for `cluster`.
     #[arg(long, value_name = "skip|keep", default_value = "skip", requires = "owners")]
     pub(crate) coinjoin: cluster::Choice,
+    /// With --owners: whether transactions that spend a coin without need, as payjoins do, join addresses (keep) or not (skip), as for `cluster`.
+    #[arg(long, value_name = "skip|keep", default_value = "keep", requires = "owners")]
+    pub(crate) payjoin: cluster::Choice,
     /// With --owners: count moves between owners only. A transfer whose inputs all are of the output's cluster is no hop, neither for --max-hops nor in
     /// what is shown; amounts stay what they are.
     #[arg(long, requires = "owners")]
@@ -226,9 +229,10 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     let network = chain.network();
     let known = known_tags(args, &case, args.case.as_deref(), network)?;
     let view = case.height().map_or(chain.view(), |height: BlockHeight| chain.as_of(height));
+    let guard = cluster::guard(args.coinjoin, args.payjoin);
     let (clusters, named) = match args.owners[..] {
         [] => (None, Vec::new()),
-        _ => cluster::owners(view, &args.owners, args.coinjoin).map(|(clusters, named)| (Some(clusters), named))?,
+        _ => cluster::owners(view, &args.owners, guard).map(|(clusters, named)| (Some(clusters), named))?,
     };
     let over = |clusters| tags::over_clusters(view, clusters, &known.tags, &named);
     let spread = clusters.as_ref().filter(|_| args.spread_tags).map(over);
@@ -280,7 +284,6 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
         }
         bounds = trace::bounds(&poison, &places, BoundLimits::default())?;
     }
-    let guard = args.coinjoin.guard();
     let skips = |tx: Tx<'_>| guard.skips(tx);
     let owners = clusters.as_ref().map(|clusters| Owners::new(clusters, named).guard(&skips));
     let traces = match (&owners, &through) {
