@@ -184,7 +184,7 @@ mod simulated {
     #[test]
     fn a_constrained_build_does_not_collapse_where_the_naive_union_does() {
         // Seeds of small worlds in which a key is imported by another owner than the one who made it.
-        for seed in [6, 11, 18] {
+        for seed in [1, 11, 15] {
             let (chain, truth) = crate::worlds::known(WorldSpec::new(12_000), seed);
             let view = chain.view();
             let import = view.txs().find(|tx| truth.kind(tx.index()) == Some(Kind::Import)).expect("a key is imported");

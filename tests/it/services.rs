@@ -257,7 +257,7 @@ mod simulated {
 }
 
 /// A real deposit of 2020 and what became of it: once the two addresses that it went on to are tagged, the rule sees one sweep that gives the service
-/// all, without siblings and after ten days.
+/// all, without siblings and after ten days: two to one, and no more.
 #[test]
 fn a_real_deposit_of_two_transactions_is_seen_once_the_service_is_tagged() {
     use std::io::BufReader;
@@ -284,6 +284,6 @@ fn a_real_deposit_of_two_transactions_is_seen_once_the_service_is_tagged() {
     let found = find(&chain, &tags);
     let deposit = found.of(address).expect("its every spend goes to the service");
     assert_eq!((deposit.sweeps, deposit.siblings, deposit.delay), (1, 0, Some(1_442)));
-    println!("{:?} {:?}", deposit.verdict, deposit.confidence);
+    assert_eq!((deposit.verdict, deposit.confidence.to_ppm()), (Verdict::Yes, 666_667));
     assert_eq!(found.evidence(view, deposit).0, [sweep.index()]);
 }
