@@ -295,7 +295,6 @@ fn inside_sentence(trace: &Trace<'_>, sat: &str) -> Option<String> {
 
 /// Writes control characters and those that turn the direction of text as escapes: labels come from strangers, and must not move a
 /// terminal's cursor or hide a row.
-#[cfg(any(feature = "csv", feature = "table"))]
 fn visible(text: &str) -> std::borrow::Cow<'_, str> {
     let hides = |c: char| {
         c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')

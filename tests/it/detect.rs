@@ -11,7 +11,9 @@ use fundtrace::chain::{NewInput, NewTx};
 use fundtrace::cluster::Guard;
 use fundtrace::detect::coinjoin::{self, Rules, lineage, premix};
 use fundtrace::detect::{self, Confidence, Finding, Kind, Verdict, memo};
-use fundtrace::eval::{Detection, Label};
+use fundtrace::eval::Detection;
+#[cfg(feature = "simulate")]
+use fundtrace::eval::Label;
 use fundtrace::{Chain, source};
 
 use crate::mainnet::{

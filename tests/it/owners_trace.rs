@@ -4,7 +4,9 @@ use fundtrace::cluster::{self, Clusters, Evidence, Rule};
 use fundtrace::report::{self, Report};
 use fundtrace::spec;
 use fundtrace::taint::Rule as Taint;
-use fundtrace::trace::{self, Engine, Options, Owners, Reason, Trace, Via, stop};
+#[cfg(feature = "simulate")]
+use fundtrace::trace::Engine;
+use fundtrace::trace::{self, Options, Owners, Reason, Trace, Via, stop};
 use fundtrace::{AddressIndex, BlockHeight, OutputIndex, TxIndex, View};
 use proptest::prelude::*;
 

@@ -4,7 +4,7 @@
 ///
 /// # Examples
 ///
-/// See [`Memo`].
+/// See [`Memo`](super::Memo).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 #[expect(missing_docs, reason = "the protocol's own words")]

@@ -4,7 +4,7 @@
 ///
 /// # Examples
 ///
-/// See [`Memo`].
+/// See [`Memo`](super::Memo).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum Holding {
@@ -22,7 +22,7 @@ pub enum Holding {
 ///
 /// # Examples
 ///
-/// See [`Memo`].
+/// See [`Memo`](super::Memo).
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub struct Asset {
