@@ -180,7 +180,9 @@ pub fn tags_on_nobody(view: View<'_>, truth: &Truth, count: usize, receipts_min:
 /// assert_eq!(score.decoys.num, 0);
 /// let wrong = eval::tags_on_nobody(chain.view(), &truth, 10, 2);
 /// assert_eq!(wrong.len(), 10);
-/// assert!(deposit::find(chain.view(), &wrong, None, &deposit::Terms::default()).len() < 10);
+/// // On a wrong tag's account some addresses are named for a service that is none.
+/// let named = deposit::find(chain.view(), &wrong, None, &deposit::Terms::default()).len();
+/// assert!(named * 50 < chain.view().addresses());
 /// # }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
