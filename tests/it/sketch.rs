@@ -19,8 +19,8 @@ pub fn txid(name: &str) -> Txid {
 
 pub fn pay(sat: u64, who: &str) -> TxOut {
     let key = hash160::Hash::hash(who.as_bytes());
-    let script_pubkey = match who.split(':').next().unwrap() {
-        "return" => ScriptBuf::from_hex("6a0568656c6c6f").unwrap(),
+    let script_pubkey = match who.split(':').next().expect("the sketch is well formed") {
+        "return" => ScriptBuf::from_hex("6a0568656c6c6f").expect("the sketch is well formed"),
         "p2pkh" => ScriptBuf::new_p2pkh(&PubkeyHash::from_raw_hash(key)),
         "p2sh" => ScriptBuf::new_p2sh(&ScriptHash::from_raw_hash(key)),
         _ => ScriptBuf::new_p2wpkh(&WPubkeyHash::from_raw_hash(key)),
@@ -34,19 +34,19 @@ pub fn sketch(txs: &[Row<'_>]) -> Chain {
     let mut builder = ChainBuilder::new();
     for (at, (words, inputs, outputs)) in txs.iter().enumerate() {
         let mut words = words.split(' ');
-        let name = words.next().unwrap();
+        let name = words.next().expect("the sketch is well formed");
         let (mut version, mut lock, mut sequence, mut weight) = (1, 0, Sequence::MAX, None);
         for word in words {
             match word.split_once('=') {
                 None if word == "rbf" => sequence = Sequence::ENABLE_RBF_NO_LOCKTIME,
-                None => version = word[1..].parse().unwrap(),
-                Some(("lock", height)) => lock = height.parse().unwrap(),
-                Some((_, units)) => weight = Some(units.parse().unwrap()),
+                None => version = word[1..].parse().expect("the sketch is well formed"),
+                Some(("lock", height)) => lock = height.parse().expect("the sketch is well formed"),
+                Some((_, units)) => weight = Some(units.parse().expect("the sketch is well formed")),
             }
         }
         let inputs = inputs.iter().enumerate().map(|(vin, (of, sat, who))| {
             let outpoint = match of.split_once(':') {
-                Some((of, vout)) => OutPoint::new(txid(of), vout.parse().unwrap()),
+                Some((of, vout)) => OutPoint::new(txid(of), vout.parse().expect("the sketch is well formed")),
                 None => OutPoint::new(txid(&format!("{name} {of}")), vin as u32),
             };
             NewInput::new(outpoint).prevout(pay(*sat, who)).spend(Spend::of(&TxIn { sequence, ..TxIn::default() }))
@@ -56,20 +56,20 @@ pub fn sketch(txs: &[Row<'_>]) -> Chain {
         if let Some(units) = weight {
             tx = tx.weight(units);
         }
-        builder.insert(tx.height(BlockHeight::from_u32(at as u32 + 1))).unwrap();
+        builder.insert(tx.height(BlockHeight::from_u32(at as u32 + 1))).expect("the sketch is well formed");
     }
-    builder.finish().unwrap()
+    builder.finish().expect("the sketch is well formed")
 }
 
 /// What a rule says of a transaction, by vout.
 pub fn vouts(chain: &Chain, name: &str, rule: &dyn fundtrace::change::Change) -> Option<Vec<u32>> {
-    let tx = chain.view().tx_at(&txid(name)).unwrap();
+    let tx = chain.view().tx_at(&txid(name)).expect("the sketch is well formed");
     let set = rule.candidates(&fundtrace::change::Payment::of(tx)?)?;
     Some(set.iter().map(|output| chain.view().output(output).vout()).collect())
 }
 
 /// The same of a rule that looks ahead.
 pub fn vouts_later(chain: &Chain, name: &str, rule: &dyn fundtrace::change::Hindsight) -> Option<Vec<u32>> {
-    let set = rule.candidates(chain.view().tx_at(&txid(name)).unwrap())?;
+    let set = rule.candidates(chain.view().tx_at(&txid(name)).expect("the sketch is well formed"))?;
     Some(set.iter().map(|output| chain.view().output(output).vout()).collect())
 }
