@@ -11,7 +11,7 @@ use crate::cluster::Rule;
 use crate::id::BlockHeight;
 use crate::spec::{self, ResolvedSeed};
 use crate::tag::Listing;
-use crate::trace::{Options, Policy};
+use crate::trace::{MixesGiven, Options, Policy};
 
 /// What went into a run: enough to repeat it, and to tell whether two runs had the same facts.
 ///
@@ -47,6 +47,9 @@ pub struct Manifest {
     /// Who was taken to own what, where owners are shown or moves counted between them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub owners: Option<OwnersGiven>,
+    /// What was called a mix, by which rules, and what was done there; `None` where mixes were not looked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mixes: Option<MixesGiven>,
     /// When following stopped.
     pub stop: String,
     /// What was called stolen, as it was given and what it stands for.
@@ -209,6 +212,7 @@ impl Manifest {
                 entities: first.entity_rules().is_some(),
                 meaning: "an inference: a cluster of addresses that appear to have one owner under these rules, named by its first address",
             }),
+            mixes: first.mixes_given().cloned(),
             stop: first.stop().to_owned(),
             seeds,
             tags: report.packs.to_vec(),

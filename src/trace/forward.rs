@@ -21,7 +21,7 @@ use super::coinbase::Row;
 use super::graph::{Carry, Via, sort_carries};
 use super::owners::{Between, Transfer};
 use super::seed;
-use super::through::{Crossing, How, Mix, Mode, Passage, Through, flag, flow};
+use super::through::{Crossing, How, Mix, Mode, Passage, Suspect, Through, flag, flow};
 use super::{
     Burned, Displaced, End, FeeTaint, Fees, Options, Owners, Policy, Reason, Seed, Seeded, Stop, Touch, Trace, Visit,
 };
@@ -163,7 +163,7 @@ pub fn forward_through<'c, T: Taint, S: Stop + ?Sized>(
 ) -> Trace<'c> {
     let mut run = Run::start(view, seeds, rule, stop, *options, None);
     run.through = Some(through);
-    run.trace.passage.mode = Some(through.mode);
+    run.trace.passage.given = Some(through.given());
     run.trace.stop = format!("{}; {}", run.trace.stop, through.describe());
     follow(run)
 }
@@ -302,7 +302,11 @@ impl<'r, 'c, T: Taint, S: Stop + ?Sized> Run<'r, 'c, T, S> {
     fn visit(&mut self, tx: Tx<'c>) {
         // Without every input's value neither the fee nor a share is known.
         let blind = tx.input_value().is_none();
-        let mix = self.through.and_then(|through| Some((through, through.mixes.find(tx)?)));
+        let seen = self.through.and_then(|through| Some((through, through.mixes.look(tx)?)));
+        let (mix, suspect) = match seen {
+            Some((through, finding)) if !through.mixes.affirms(&finding) => (None, Some(finding)),
+            seen => (seen, None),
+        };
         let stops = mix.as_ref().filter(|(through, _)| through.mode == Mode::Stop);
         let stops = stops.map(|(_, finding)| Reason::Mix(Arc::new(Mix::of(finding))));
         let mut entered = Amount::ZERO;
@@ -333,6 +337,10 @@ impl<'r, 'c, T: Taint, S: Stop + ?Sized> Run<'r, 'c, T, S> {
         }
         if hops_least != u32::MAX {
             self.trace.transactions += 1;
+            if let Some(finding) = suspect {
+                let entered = lots.iter().map(|lot| self.rule.amount(&lot.mark)).sum();
+                self.trace.passage.suspects.push(Suspect { tx: tx.index(), finding, entered });
+            }
             self.spread(tx, &lots, hops_least, mix);
         } else if let (Some(_), Some((_, finding)), true) = (stops, mix, entered > Amount::ZERO) {
             self.stopped(tx, finding, entered);
@@ -571,7 +579,7 @@ impl<'r, 'c, T: Taint, S: Stop + ?Sized> Run<'r, 'c, T, S> {
         }
         trace.carries_in = sort_carries(&mut trace.carries);
         trace.nodes = trace.find_nodes();
-        flag::finish(&mut trace);
+        flag::finish(&mut trace, self.through);
         if T::CONSERVING {
             let adds_up = trace.balance().adds_up() && trace.balances().iter().all(|balance| balance.adds_up());
             assert!(adds_up, "rule {} must conserve value and each source over the whole run", trace.policy.name);
