@@ -127,6 +127,7 @@ pub(super) fn rows<'t>(trace: &'t Trace<'_>) -> Option<MixRows<'t>> {
 }
 
 /// What lies before an output in the way of mixes, for formats with a field: the way that says the least, and the transactions.
+#[cfg_attr(not(feature = "csv"), expect(dead_code))]
 pub(super) fn fields(trace: &Trace<'_>, output: OutputIndex) -> (&'static str, String) {
     let Some(behind) = trace.behind(output) else { return ("clear", String::new()) };
     let Behind { way, more, .. } = behind;

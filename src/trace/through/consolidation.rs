@@ -82,7 +82,8 @@ pub(super) fn find(trace: &Trace<'_>) -> Vec<Consolidation> {
     let is_mix = |tx: TxIndex| trace.passage.at(tx).is_some() || trace.passage.suspect(tx).is_some();
     for tx in trace.nodes.iter().filter(|tx| !is_mix(**tx)) {
         let spender = trace.view.tx(*tx);
-        if spender.is_coinbase() || trace.carries_to(*tx).next().is_none() {
+        // What joins two coins has two inputs.
+        if spender.inputs().len() < 2 || trace.carries_to(*tx).next().is_none() {
             continue;
         }
         // By mix: what each input came through, and the most that one input did.

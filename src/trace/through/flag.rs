@@ -89,10 +89,13 @@ impl Behind {
         self.outputs.iter().filter(move |(_, own)| *own == way).map(|(output, _)| *output)
     }
 
-    fn of(outputs: BTreeSet<(OutputIndex, Way)>, way: Option<Way>, more: bool) -> Option<Self> {
+    fn of(mut outputs: Vec<(OutputIndex, Way)>, way: Option<Way>, more: bool) -> Option<Self> {
+        outputs.sort_unstable();
+        outputs.dedup();
         let way = outputs.iter().map(|(_, way)| *way).chain(way).min()?;
         let more = more || outputs.len() > OUTPUTS_MAX;
-        Some(Self { outputs: outputs.into_iter().take(OUTPUTS_MAX).collect(), way, more })
+        outputs.truncate(OUTPUTS_MAX);
+        Some(Self { outputs: outputs.into(), way, more })
     }
 
     fn joined<'b>(of: impl Iterator<Item = &'b Self>) -> Option<Self> {
