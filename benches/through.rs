@@ -14,7 +14,8 @@ use fundtrace::trace::{Mixes, Mode, Options, Seed, Through, stop};
 const TXS: u64 = 20_000;
 
 fn through(c: &mut Criterion) {
-    let programmes = ["wait 5, split 3, whirlpool 2, shuffle 1, exchange", "wait 5, split 3, wasabi1, shuffle 1, exchange"];
+    let programmes =
+        ["wait 5, split 3, whirlpool 2, shuffle 1, exchange", "wait 5, split 3, wasabi1, shuffle 1, exchange"];
     let programmes = programmes.map(|text| text.parse().expect("a programme")).into();
     let spec = WorldSpec::new(TXS).thefts(programmes);
     let (chain, truth) = World::new(spec, 8).known(&std::env::temp_dir()).expect("a world keeps the rules");
