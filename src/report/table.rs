@@ -95,13 +95,17 @@ fn leads(report: &Report<'_, '_>, to: &mut impl Write) -> Result<(), Error> {
 
 fn passed(report: &Report<'_, '_>, to: &mut impl Write) -> Result<(), Error> {
     let rows = passed::rows(report);
-    let rows: Vec<_> = rows.iter().filter(|row| row.passed || row.conflict).collect();
+    let rows: Vec<_> = rows.iter().filter(|row| row.passed || row.conflict || !row.lapsed.is_empty()).collect();
     if rows.is_empty() {
         return Ok(());
     }
-    writeln!(to, "\nTagged addresses that taint went past, or of which sources say different things")?;
+    writeln!(
+        to,
+        "\nTagged addresses that taint went past, of which sources say different things, or whose tags do not hold that day"
+    )?;
     for row in rows.iter().take(ENDS_MAX) {
-        let tags: Vec<String> = row.tags.iter().map(ToString::to_string).collect();
+        let tags = row.tags.iter().map(ToString::to_string);
+        let tags: Vec<String> = tags.chain(row.lapsed.iter().map(|tag| format!("NOT USED that day: {tag}"))).collect();
         let (address, conflict) =
             (row.address.as_deref().unwrap_or("no address"), if row.conflict { "CONFLICT " } else { "" });
         writeln!(to, "  {}  {address}  {conflict}{}", row.outpoint, visible(&tags.join("; or ")))?;
@@ -146,10 +150,23 @@ fn routes_to(report: &Report<'_, '_>, to: &mut impl Write) -> Result<(), Error> 
 fn peel_chains(report: &Report<'_, '_>, to: &mut impl Write) -> Result<(), Error> {
     for row in peels::rows(report) {
         let (entered, peeled, rest) = (grouped(row.entered_sat), grouped(row.peeled_sat), grouped(row.rest_sat));
-        writeln!(to, "\nPeel chain of {} transactions from {} to {}", row.transactions, row.from, row.to)?;
-        writeln!(to, "  under {}: {entered} sat in, {peeled} sat peeled, {rest} sat left", row.policy)?;
-        writeln!(to, "  {} sat in fees, {} sat lost", grouped(row.fees_sat), grouped(row.lost_sat))?;
-        writeln!(to, "  ends: {}", row.stop.unwrap_or("the trace does").replace('_', " "))?;
+        let (cut, most) =
+            (if row.cut_short { ", cut short by a tag," } else { "" }, if row.upper_bound { "at most " } else { "" });
+        writeln!(to, "\nPeel chain of {} transactions{cut} from {} to {}", row.transactions, row.from, row.to)?;
+        let percent = row.confidence_ppm / 10_000;
+        writeln!(to, "  {}", peels::MEANING)?;
+        writeln!(to, "  inferred by {}, confidence {percent} %; what goes on is told by {}", row.rule, row.change)?;
+        writeln!(
+            to,
+            "  under {}: {most}{entered} sat in, {most}{peeled} sat peeled, {most}{rest} sat left",
+            row.policy
+        )?;
+        writeln!(to, "  {most}{} sat in fees, {most}{} sat lost", grouped(row.fees_sat), grouped(row.lost_sat))?;
+        if row.upper_bound {
+            writeln!(to, "  these amounts are upper bounds: they overlap and must not be summed")?;
+        }
+        let tag = row.stop_tag.as_ref().map_or(String::new(), |tag| format!(", {}", visible(tag)));
+        writeln!(to, "  ends: {}{tag}", row.stop.unwrap_or("the trace does").replace('_', " "))?;
         for peel in &row.peels {
             let address = peel.address.as_deref().unwrap_or("no address");
             writeln!(to, "    {}  {} sat  {address}", peel.output, grouped(peel.tainted_sat))?;
@@ -231,6 +248,9 @@ fn head(manifest: &Manifest, to: &mut impl Write) -> Result<(), Error> {
     if let Some(owners) = &manifest.owners {
         let moves = if owners.entities { "; what stays inside one cluster is no move" } else { "" };
         writeln!(to, "owners  inferred by {}{moves}", crate::trace::told(&owners.rules))?;
+    }
+    if let Some(peels) = &manifest.peels {
+        writeln!(to, "peels   {} with {}: {}", peels.rule, peels.change, peels.terms_told())?;
     }
     let options = manifest.conventions.options;
     let order = match options.fees {
@@ -480,7 +500,10 @@ fn reasons(traces: &[Trace<'_>], output: OutputIndex) -> String {
     let mut reasons: Vec<String> = Vec::new();
     for end in ends.clone() {
         let reason = match &end.reason {
-            Reason::Tagged(tag) if !tag.source.is_empty() => format!("{}, says {}", end.reason, tag.source),
+            Reason::Tagged(tag) if !tag.source.is_empty() => {
+                let changed = tag.lastmod.map_or(String::new(), |day| format!(", changed {day}"));
+                format!("{}, says {}{changed}", end.reason, tag.source)
+            }
             reason => reason.to_string(),
         };
         if !reasons.contains(&reason) {
