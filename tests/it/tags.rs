@@ -838,6 +838,9 @@ fn a_cluster_is_a_seed_by_name() {
     assert!(
         refused(format!("cluster:{me}"), &[]).contains("name the rules that make them (--owners on the command line)")
     );
+    // At height 2 there is its own change and nothing else.
+    let none = refused(format!("cluster:{me}@2"), &["--owners", "spending"]);
+    assert!(none.contains("nothing that was supplied came to it there from others"), "{none}");
     assert!(refused("cluster:here".into(), &[]).contains("\"here\" is not an address"));
     assert!(refused(format!("cluster:{}", address("nobody")), &["--owners", "spending"]).contains("is in no cluster"));
     std::fs::remove_file(file).unwrap();
