@@ -105,7 +105,7 @@ fn passed(report: &Report<'_, '_>, to: &mut impl Write) -> Result<(), Error> {
     )?;
     for row in rows.iter().take(ENDS_MAX) {
         let tags = row.tags.iter().map(ToString::to_string);
-        let tags: Vec<String> = tags.chain(row.lapsed.iter().map(|tag| format!("NOT USED that day: {tag}"))).collect();
+        let tags: Vec<String> = tags.chain(row.lapsed.iter().map(|tag| format!("NOT USED: {tag}"))).collect();
         let (address, conflict) =
             (row.address.as_deref().unwrap_or("no address"), if row.conflict { "CONFLICT " } else { "" });
         writeln!(to, "  {}  {address}  {conflict}{}", row.outpoint, visible(&tags.join("; or ")))?;

@@ -566,7 +566,7 @@ fn what_does_not_hold_hides_nothing_and_is_shown() {
         let mut bytes = Vec::new();
         fundtrace::report::table::write(&report, &mut bytes).unwrap();
         let table = String::from_utf8(bytes).unwrap();
-        assert!(table.contains(&format!("NOT USED that day: {lapsed}")), "{table}");
+        assert!(table.contains(&format!("NOT USED: {lapsed}")), "{table}");
     }
     // What is true twice is still said once.
     let mut tags = hot();
