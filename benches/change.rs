@@ -4,20 +4,13 @@
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
-use fundtrace::bitcoin::Network;
-use fundtrace::chain::Writer;
 use fundtrace::change::{self, Change, Context, Fingerprints, LockTime, Mask, Payment, Rule, SameFingerprint, Votes};
 use fundtrace::simulate::{World, WorldSpec};
 use fundtrace::{Chain, View};
 
 fn world(txs: u64) -> Chain {
-    let mut writer = Writer::new(Network::Regtest, &std::env::temp_dir());
-    for block in World::new(WorldSpec::new(txs), 1) {
-        writer.block(block.height(), block.block().header, block.records()).expect("a world's blocks are whole");
-    }
-    let mut store = Vec::new();
-    writer.finish().and_then(|done| done.write_to(&mut store)).expect("memory takes a store");
-    Chain::from_bytes(store).expect("a store that was just written")
+    let world = World::new(WorldSpec::new(txs), 1).known(&std::env::temp_dir());
+    world.expect("a world keeps the rules").0
 }
 
 fn bench(c: &mut Criterion) {

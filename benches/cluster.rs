@@ -4,8 +4,6 @@
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
-use fundtrace::bitcoin::Network;
-use fundtrace::chain::Writer;
 use fundtrace::cluster::{self, Proofs, spending};
 use fundtrace::simulate::{World, WorldSpec};
 use fundtrace::{Chain, View};
@@ -13,13 +11,8 @@ use fundtrace::{Chain, View};
 const TXS: u64 = 20_000;
 
 fn world() -> Chain {
-    let mut writer = Writer::new(Network::Regtest, &std::env::temp_dir());
-    for block in World::new(WorldSpec::new(TXS), 1) {
-        writer.block(block.height(), block.block().header, block.records()).expect("a world keeps the rules");
-    }
-    let mut store = Vec::new();
-    writer.finish().and_then(|made| made.write_to(&mut store)).expect("a world keeps the rules");
-    Chain::from_bytes(store).expect("it was just written")
+    let world = World::new(WorldSpec::new(TXS), 1).known(&std::env::temp_dir());
+    world.expect("a world keeps the rules").0
 }
 
 fn find(parent: &mut [usize], mut at: usize) -> usize {

@@ -3,12 +3,8 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use fundtrace::Chain;
-use fundtrace::bitcoin::Network;
-use fundtrace::chain::Writer;
 use fundtrace::eval::{StudyOptions, TaintStudy};
 use fundtrace::simulate::{Card, World, WorldSpec};
-use fundtrace::truth::{Row, Truth};
 
 const TXS: u64 = 20_000;
 
@@ -18,18 +14,7 @@ fn worlds(criterion: &mut Criterion) {
     group.bench_function("records", |b| {
         b.iter(|| World::new(WorldSpec::new(TXS), 1).map(|block| black_box(block.records().count())).sum::<usize>());
     });
-    let mut world = World::new(WorldSpec::new(TXS), 1);
-    let mut writer = Writer::new(Network::Regtest, &std::env::temp_dir());
-    let mut rows = Vec::new();
-    for block in &mut world {
-        writer.block(block.height(), block.block().header, block.records()).expect("a sound block");
-        rows.extend(block.rows());
-    }
-    rows.extend(world.thefts().cloned().map(Row::Theft));
-    let mut store = Vec::new();
-    writer.finish().and_then(|whole| whole.write_to(&mut store)).expect("a store");
-    let chain = Chain::from_bytes(store).expect("the store that was written");
-    let truth = Truth::from_rows(chain.view(), rows).expect("the world's own truth");
+    let (chain, truth) = World::new(WorldSpec::new(TXS), 1).known(&std::env::temp_dir()).expect("a sound world");
     group.bench_function("card", |b| b.iter(|| Card::of(chain.view())));
     group.bench_function("all rules, all thefts, decoys", |b| {
         b.iter(|| {

@@ -12,13 +12,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
-use fundtrace::bitcoin::{Network, Txid};
-use fundtrace::chain::{Tx, Writer};
+use fundtrace::bitcoin::Txid;
+use fundtrace::chain::Tx;
 use fundtrace::detect::coinjoin::{self, Rules};
 use fundtrace::detect::{self, Finding, Kind, Verdict};
 use fundtrace::eval::{Detection, Label, Ratio};
 use fundtrace::simulate::{World, WorldSpec};
-use fundtrace::truth::{Kind as True, Role, Row, Truth};
+use fundtrace::truth::{Kind as True, Role, Truth};
 use fundtrace::{Chain, View};
 
 const TXS: u64 = 60_000;
@@ -32,7 +32,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut worlds = Set::new("simulated");
     let mut changes: BTreeMap<&str, Changes> = BTreeMap::new();
     for seed in SEEDS {
-        let (chain, truth) = world(seed)?;
+        let (chain, truth) = World::new(WorldSpec::new(TXS), seed).known(&std::env::temp_dir())?;
         simulated(&mut worlds, chain.view(), &truth);
         change_links(&mut changes, chain.view(), &truth);
     }
@@ -453,20 +453,4 @@ impl Known {
         }
         set
     }
-}
-
-fn world(seed: u64) -> Result<(Chain, Truth), fundtrace::Error> {
-    let mut world = World::new(WorldSpec::new(TXS), seed);
-    let mut writer = Writer::new(Network::Regtest, &std::env::temp_dir());
-    let mut rows = Vec::new();
-    for block in &mut world {
-        writer.block(block.height(), block.block().header, block.records())?;
-        rows.extend(block.rows());
-    }
-    rows.extend(world.thefts().cloned().map(Row::Theft));
-    let mut store = Vec::new();
-    writer.finish()?.write_to(&mut store)?;
-    let chain = Chain::from_bytes(store)?;
-    let truth = Truth::from_rows(chain.view(), rows)?;
-    Ok((chain, truth))
 }

@@ -7,13 +7,9 @@
 use std::collections::BTreeSet;
 use std::error::Error;
 
-use fundtrace::Chain;
-use fundtrace::bitcoin::Network;
-use fundtrace::chain::Writer;
 use fundtrace::eval::{Attribution, ChangeStudy, ClusterStudy, StudyOptions, TaintStudy};
 use fundtrace::id::TheftIndex;
 use fundtrace::simulate::{World, WorldSpec};
-use fundtrace::truth::{Row, Truth};
 
 const TXS: u64 = 60_000;
 const SEEDS: [u64; 3] = [1, 2, 3];
@@ -42,7 +38,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut clusters = ClusterStudy::default();
     let seeds: Vec<u64> = std::env::args().skip(1).map(|seed| seed.parse()).collect::<Result<_, _>>()?;
     for seed in if seeds.is_empty() { SEEDS.to_vec() } else { seeds } {
-        let (chain, truth) = world(seed)?;
+        let (chain, truth) = World::new(WorldSpec::new(TXS), seed).known(&std::env::temp_dir())?;
         let view = chain.view();
         let (mut stages, mut txs) = (Vec::new(), Vec::new());
         for (at, theft) in (0..).map(TheftIndex::from_u32).zip(truth.thefts()) {
@@ -83,21 +79,4 @@ fn main() -> Result<(), Box<dyn Error>> {
     let in_short = |rules: &str| CLUSTERS_IN_SHORT.contains(&rules) || rules.starts_with("recommended");
     print!("{}", clusters.table(|row| in_short(&row.rules)));
     Ok(())
-}
-
-/// A world in memory.
-fn world(seed: u64) -> Result<(Chain, Truth), fundtrace::Error> {
-    let mut world = World::new(WorldSpec::new(TXS), seed);
-    let mut writer = Writer::new(Network::Regtest, &std::env::temp_dir());
-    let mut rows = Vec::new();
-    for block in &mut world {
-        writer.block(block.height(), block.block().header, block.records())?;
-        rows.extend(block.rows());
-    }
-    rows.extend(world.thefts().cloned().map(Row::Theft));
-    let mut store = Vec::new();
-    writer.finish()?.write_to(&mut store)?;
-    let chain = Chain::from_bytes(store)?;
-    let truth = Truth::from_rows(chain.view(), rows)?;
-    Ok((chain, truth))
 }

@@ -7,8 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 
-use fundtrace::bitcoin::{Amount, Network};
-use fundtrace::chain::Writer;
+use fundtrace::View;
+use fundtrace::bitcoin::Amount;
 use fundtrace::change::Change;
 use fundtrace::cluster::{self, Guard};
 use fundtrace::detect::{Confidence, coinjoin::Rules};
@@ -22,8 +22,7 @@ use fundtrace::spec::{self, Rule};
 use fundtrace::tag::Tags;
 use fundtrace::trace::stop::{self, Stop};
 use fundtrace::trace::{Fold, Mixes, Mode, Options, Seed, Through, Trace};
-use fundtrace::truth::{EntityKind, Row, Truth};
-use fundtrace::{Chain, View};
+use fundtrace::truth::{EntityKind, Truth};
 
 const PROGRAMME: &str =
     "split 4, peel 40, decoys 5, dust 10, whirlpool 1, wasabi2, joinmarket, blend, shuffle 2, exchange";
@@ -33,7 +32,8 @@ const SEED: u64 = 3;
 const SURE: Confidence = Confidence::from_percent(60);
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let (chain, truth) = world()?;
+    let world = World::new(WorldSpec::new(TXS).thefts(vec![PROGRAMME.parse()?]), SEED);
+    let (chain, truth) = world.known(&std::env::temp_dir())?;
     let view = chain.view();
     let theft = TheftIndex::from_u32(0);
     let seeds: Vec<Seed> =
@@ -131,21 +131,4 @@ fn told(view: View<'_>, seeds: &[Seed], tags: &Tags, deposits: &Deposits) -> Res
     let name = |output| view.output(output).outpoint().to_string();
     println!("As one step: {}", longest.sentence(name));
     Ok(())
-}
-
-/// A world in memory.
-fn world() -> Result<(Chain, Truth), Box<dyn Error>> {
-    let mut world = World::new(WorldSpec::new(TXS).thefts(vec![PROGRAMME.parse()?]), SEED);
-    let mut writer = Writer::new(Network::Regtest, &std::env::temp_dir());
-    let mut rows = Vec::new();
-    for block in &mut world {
-        writer.block(block.height(), block.block().header, block.records())?;
-        rows.extend(block.rows());
-    }
-    rows.extend(world.thefts().cloned().map(Row::Theft));
-    let mut store = Vec::new();
-    writer.finish()?.write_to(&mut store)?;
-    let chain = Chain::from_bytes(store)?;
-    let truth = Truth::from_rows(chain.view(), rows)?;
-    Ok((chain, truth))
 }

@@ -4,15 +4,11 @@
 
 use std::error::Error;
 
-use fundtrace::Chain;
-use fundtrace::bitcoin::Network;
-use fundtrace::chain::Writer;
 use fundtrace::change::{AddressType, Change, Context, Fresh, Hindsight, PowerOfTen, Rule};
 use fundtrace::eval::{self, PayoutScore, PeelScore};
 use fundtrace::service::custodial_mixer;
 use fundtrace::service::peel::{Known, Peels, Ratio, Terms};
 use fundtrace::simulate::{World, WorldSpec};
-use fundtrace::truth::{Row, Truth};
 
 const TXS: u64 = 60_000;
 const SEEDS: [u64; 3] = [1, 2, 3];
@@ -34,7 +30,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut peels = vec![PeelScore::default(); rules.len()];
     let mut payouts = [PayoutScore::default(); 2];
     for seed in SEEDS {
-        let (chain, truth) = world(seed)?;
+        let (chain, truth) = World::new(WorldSpec::new(TXS), seed).known(&std::env::temp_dir())?;
         let view = chain.view();
         for ((_, rule, terms), score) in rules.iter().zip(&mut peels) {
             let found = Peels::of(view, rule, terms, Known::default());
@@ -108,20 +104,4 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn ratio() -> Box<dyn Hindsight> {
     Box::new(Ratio::default().in_hindsight())
-}
-
-fn world(seed: u64) -> Result<(Chain, Truth), fundtrace::Error> {
-    let mut world = World::new(WorldSpec::new(TXS), seed);
-    let mut writer = Writer::new(Network::Regtest, &std::env::temp_dir());
-    let mut rows = Vec::new();
-    for block in &mut world {
-        writer.block(block.height(), block.block().header, block.records())?;
-        rows.extend(block.rows());
-    }
-    rows.extend(world.thefts().cloned().map(Row::Theft));
-    let mut store = Vec::new();
-    writer.finish()?.write_to(&mut store)?;
-    let chain = Chain::from_bytes(store)?;
-    let truth = Truth::from_rows(chain.view(), rows)?;
-    Ok((chain, truth))
 }

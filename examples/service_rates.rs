@@ -5,16 +5,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 
-use fundtrace::bitcoin::Network;
-use fundtrace::chain::Writer;
 use fundtrace::cluster::{self, Guard};
 use fundtrace::detect::{Confidence, Verdict};
 use fundtrace::eval::{self, DepositScore, DepositUse};
 use fundtrace::service::deposit::{self, Deposits, Terms};
 use fundtrace::simulate::{World, WorldSpec};
 use fundtrace::tag::Tags;
-use fundtrace::truth::{EntityKind, Kind, Row, Truth};
-use fundtrace::{AddressIndex, Chain, View};
+use fundtrace::truth::{EntityKind, Kind, Truth};
+use fundtrace::{AddressIndex, View};
 
 const TXS: u64 = 60_000;
 const SEEDS: [u64; 6] = [1, 2, 3, 4, 5, 6];
@@ -47,7 +45,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut wrong = [[0_usize; 3]; NOBODY.len()];
     let (mut exchanges, mut rotating, mut addresses) = (0, 0, 0);
     for seed in SEEDS {
-        let (chain, truth) = world(seed)?;
+        let (chain, truth) = World::new(WorldSpec::new(TXS), seed).known(&std::env::temp_dir())?;
         let view = chain.view();
         let guard = Guard::default();
         let clusters = cluster::by_spending(view, |tx| guard.skips(tx));
@@ -116,21 +114,4 @@ fn by_wallet(view: View<'_>, truth: &Truth, tags: &Tags) -> (Tags, Tags) {
         if addresses > 30 { &mut many } else { &mut few }.insert(script.to_owned(), tag.clone());
     }
     (few, many)
-}
-
-/// A world in memory.
-fn world(seed: u64) -> Result<(Chain, Truth), fundtrace::Error> {
-    let mut world = World::new(WorldSpec::new(TXS), seed);
-    let mut writer = Writer::new(Network::Regtest, &std::env::temp_dir());
-    let mut rows = Vec::new();
-    for block in &mut world {
-        writer.block(block.height(), block.block().header, block.records())?;
-        rows.extend(block.rows());
-    }
-    rows.extend(world.thefts().cloned().map(Row::Theft));
-    let mut store = Vec::new();
-    writer.finish()?.write_to(&mut store)?;
-    let chain = Chain::from_bytes(store)?;
-    let truth = Truth::from_rows(chain.view(), rows)?;
-    Ok((chain, truth))
 }

@@ -50,7 +50,10 @@ pub use reach::{Engine, Reach, Reached, Shares, reach, reach_between, reach_with
 pub use reason::Reason;
 pub use seed::Seed;
 pub use stop::{Stop, Visit};
-pub use through::{Behind, Consolidation, Crossing, How, Linked, Mix, MixSheet, MixStop, Mixes, Mode, Through};
+pub use through::{
+    Behind, Consolidation, Crossing, How, Linked, ListGiven, Mix, MixSheet, MixStop, Mixes, MixesGiven, Mode, Suspect,
+    Through, Way,
+};
 pub use watch::{Alert, Event, Progress, Watch};
 
 use std::collections::BTreeMap;

@@ -58,6 +58,10 @@ pub struct Rules {
     pub budget: u32,
 }
 
+/// The rules that [`classify`] asks, in order.
+pub const RULES: [&str; 6] =
+    [whirlpool::RULE, wasabi2::RULE, wasabi1::RULE, joinmarket::RULE, equal::RULE, stonewall::RULE];
+
 /// As sure as equal outputs alone make a rule, without a protocol's mark.
 const FORM_ALONE: Confidence = equal::GREATEST;
 

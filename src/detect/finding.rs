@@ -346,6 +346,25 @@ impl Finding {
         self.feature("denominations_sat", Feature::Values(values))
     }
 
+    /// Names the rule and how sure it is, in words: for a report's lines.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let chain = fundtrace::detect::sketch(&[100_000, 100_000, 100_000, 100_000, 101_000], &[100_000; 5])?;
+    /// let finding = chain.view().txs().find_map(fundtrace::detect::coinjoin::classify).unwrap();
+    /// assert_eq!(finding.graded(), "whirlpool/1, confidence 95 %");
+    /// # Ok::<(), fundtrace::Error>(())
+    /// ```
+    pub fn graded(&self) -> String {
+        let percent = self.confidence.to_ppm() / 10_000;
+        match self.verdict {
+            Verdict::Yes => format!("{}, confidence {percent} %", self.rule),
+            Verdict::No => format!("{}, which says that it is none", self.rule),
+            Verdict::Undecided => format!("{}, undecided", self.rule),
+        }
+    }
+
     /// True when the rule holds.
     pub fn is_yes(&self) -> bool {
         self.verdict == Verdict::Yes

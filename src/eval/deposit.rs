@@ -153,26 +153,12 @@ pub fn tags_on_nobody(view: View<'_>, truth: &Truth, count: usize, receipts_min:
 ///
 /// ```
 /// # #[cfg(feature = "simulate")] {
-/// use fundtrace::bitcoin::Network;
-/// use fundtrace::chain::Writer;
 /// use fundtrace::detect::Confidence;
 /// use fundtrace::simulate::{World, WorldSpec};
-/// use fundtrace::truth::{EntityKind, Row, Truth};
-/// use fundtrace::{Chain, eval, service::deposit};
+/// use fundtrace::truth::EntityKind;
+/// use fundtrace::{eval, service::deposit};
 ///
-/// let mut world = World::new(WorldSpec::new(2_000), 1);
-/// let mut writer = Writer::new(Network::Regtest, &std::env::temp_dir());
-/// let mut rows: Vec<Row> = Vec::new();
-/// for block in &mut world {
-///     writer.block(block.height(), block.block().header, block.records())?;
-///     rows.extend(block.rows());
-/// }
-/// rows.extend(world.thefts().cloned().map(Row::Theft));
-/// let mut store = Vec::new();
-/// writer.finish()?.write_to(&mut store)?;
-/// let chain = Chain::from_bytes(store)?;
-/// let truth = Truth::from_rows(chain.view(), rows)?;
-///
+/// let (chain, truth) = World::new(WorldSpec::new(2_000), 1).known(&std::env::temp_dir())?;
 /// let tags = eval::one_tag_each(chain.view(), &truth, EntityKind::Exchange);
 /// let found = deposit::find(chain.view(), &tags, None, &deposit::Terms::default());
 /// let score = eval::deposits(chain.view(), &truth, &found, Confidence::from_percent(60));

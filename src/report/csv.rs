@@ -10,7 +10,7 @@
 use std::borrow::Cow;
 use std::io::Write;
 
-use super::Report;
+use super::{Report, mix};
 use crate::error::{Error, SpecError};
 use crate::id::OutputIndex;
 use crate::trace::{Trace, Via};
@@ -22,8 +22,13 @@ const RUN: [&str; 8] =
 /// hops are moves between owners.
 const OWNER: [&str; 4] = ["owner", "owner_addresses", "owner_rules", "entities"];
 
+/// The columns of mixes, where the run had a choice at them: how the output lies to mixes (`clear`, `linked`, `suspected`, `mixed`; see
+/// [`Way`](crate::trace::Way)), and their txids with a space between.
+const MIXES: [&str; 2] = ["mix_way", "mixes"];
+
 /// Writes the ends: `policy, outpoint, address, value_sat, output_tainted_sat, source, source_sat, hops, height, time, reason, detail` and the
-/// run's columns; where owners are shown, `owner, owner_addresses, owner_rules, entities` stand before these. An end of several sources has a row for each: sum `source_sat`, never `output_tainted_sat`, which repeats.
+/// run's columns; where owners are shown, `owner, owner_addresses, owner_rules, entities` stand before these, and where mixes were looked for
+/// `mix_way, mixes`. An end of several sources has a row for each: sum `source_sat`, never `output_tainted_sat`, which repeats.
 ///
 /// # Errors
 ///
@@ -157,7 +162,8 @@ impl<'r, 't, 'c, W: Write> Rows<'r, 't, 'c, W> {
         ];
         let mut rows = Self { report, to: csv::Writer::from_writer(to), run };
         let owner = if report.owner_rules().is_some() { &OWNER[..] } else { &[] };
-        let header: Vec<&str> = header.iter().chain(owner).chain(&RUN).copied().collect();
+        let mixes = if report.traces[0].through().is_some() { &MIXES[..] } else { &[] };
+        let header: Vec<&str> = header.iter().chain(owner).chain(mixes).chain(&RUN).copied().collect();
         rows.record(&header)?;
         Ok(rows)
     }
@@ -170,11 +176,14 @@ impl<'r, 't, 'c, W: Write> Rows<'r, 't, 'c, W> {
         let rules = self.report.owner_rules().map(crate::trace::told);
         let entities = trace.entity_rules().is_some().to_string();
         let owner = match &rules {
-            Some(rules) => vec![name.as_str(), &addresses, rules, &entities, &version],
-            None => vec![&*version],
+            Some(rules) => vec![name.as_str(), &addresses, rules, &entities],
+            None => Vec::new(),
         };
+        let mixes = trace.through().map(|_| owned.map_or_else(Default::default, |output| mix::fields(trace, output)));
+        let mixes = mixes.as_ref().map_or_else(Vec::new, |(way, mixes)| vec![*way, mixes.as_str()]);
         let run = std::mem::take(&mut self.run);
-        let fields: Vec<&str> = fields.iter().copied().chain(owner).chain(run.iter().map(String::as_str)).collect();
+        let after = owner.into_iter().chain(mixes).chain([version.as_str()]);
+        let fields: Vec<&str> = fields.iter().copied().chain(after).chain(run.iter().map(String::as_str)).collect();
         let written = self.record(&fields);
         self.run = run;
         written

@@ -9,6 +9,7 @@ use super::Report;
 use super::drawing::{Dot, Drawing, Line};
 use crate::error::Error;
 use crate::id::{OutputIndex, TxIndex};
+use crate::trace::Via;
 
 /// Writes the traced graph of all rules as one directed graph.
 ///
@@ -49,7 +50,13 @@ pub fn write(report: &Report<'_, '_>, mut to: impl Write) -> Result<(), Error> {
             .zip(amounts)
             .map(|(policy, amount)| format!("{policy} {}", amount.to_sat()))
             .collect();
-        let Line { from, to: end, .. } = *line;
+        let Line { from, to: end, via } = *line;
+        let flagged = match via {
+            // A box says it itself.
+            Via::Output(output) if matches!(end, Dot::Tx(_)) => drawing.way(output),
+            _ => None,
+        };
+        let amounts: Vec<String> = amounts.into_iter().chain(flagged.map(str::to_owned)).collect();
         let (from, end, label) = (drawing.id(from), drawing.id(end), quoted(&amounts.join("\n")));
         writeln!(to, "  {from} -> {end} [label={label}, fontsize=8];")?;
     }
@@ -57,15 +64,16 @@ pub fn write(report: &Report<'_, '_>, mut to: impl Write) -> Result<(), Error> {
     Ok(())
 }
 
-fn tx_label(drawing: &Drawing<'_>, tx: TxIndex) -> String {
-    let tx = drawing.view.tx(tx);
+fn tx_label(drawing: &Drawing<'_>, index: TxIndex) -> String {
+    let tx = drawing.view.tx(index);
     let txid = tx.txid().to_string();
     let place = match tx.height() {
         Some(height) => format!("height {height}"),
         None if tx.is_stub() => "not supplied".to_owned(),
         None => "height unknown".to_owned(),
     };
-    format!("{}...{}\n{place}", &txid[..8], &txid[56..])
+    let mix = drawing.mixes.get(&index).map_or(String::new(), |mix| format!("\n{mix}"));
+    format!("{}...{}\n{place}{mix}", &txid[..8], &txid[56..])
 }
 
 fn end_label(report: &Report<'_, '_>, drawing: &Drawing<'_>, output: OutputIndex) -> String {
@@ -73,7 +81,9 @@ fn end_label(report: &Report<'_, '_>, drawing: &Drawing<'_>, output: OutputIndex
     let outpoint = at.outpoint();
     let address = at.address().map_or("no address".to_owned(), |address| address.to_string());
     let owner = report.owner(output).map_or(String::new(), |(_, name)| format!("\nappears to be of {name}"));
-    format!("{address}\n{}...:{}\n{}{owner}", &outpoint.txid.to_string()[..8], outpoint.vout, drawing.reasons(output))
+    let way = drawing.way(output).map_or(String::new(), |way| format!("\n{way}"));
+    let txid = outpoint.txid.to_string();
+    format!("{address}\n{}...:{}\n{}{way}{owner}", &txid[..8], outpoint.vout, drawing.reasons(output))
 }
 
 /// A quoted string of the dot language: a backslash would begin an escape of its own.

@@ -6,7 +6,7 @@ use bitcoin::Amount;
 
 use crate::chain::View;
 use crate::id::{OutputIndex, TxIndex};
-use crate::trace::{Reason, Trace, Via};
+use crate::trace::{Crossing, Reason, Suspect, Trace, Via, Way};
 
 /// A node: a transaction, or an output where some rule's trace ends.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -33,6 +33,10 @@ pub(super) struct Drawing<'c> {
     pub(super) ends: BTreeMap<OutputIndex, Vec<Reason>>,
     /// What each rule carried along each line; zero where it carried nothing.
     pub(super) lines: BTreeMap<Line, Vec<Amount>>,
+    /// What is said of transactions that are or may be mixes.
+    pub(super) mixes: BTreeMap<TxIndex, String>,
+    /// How the outputs that are drawn lie to mixes: under all rules the way that says the least.
+    ways: BTreeMap<OutputIndex, Way>,
 }
 
 impl<'c> Drawing<'c> {
@@ -62,9 +66,29 @@ impl<'c> Drawing<'c> {
         }
         txs.sort_unstable();
         txs.dedup();
+        let mut mixes = BTreeMap::new();
+        for trace in traces {
+            let crossed = |mix: &Crossing| (mix.tx, format!("mix: {}; {}", mix.finding.graded(), mix.how.as_str()));
+            mixes.extend(trace.mixes().iter().map(crossed));
+            let passed = |may: &Suspect| (may.tx, format!("may be a mix: {}; passed as none", may.finding.graded()));
+            mixes.extend(trace.suspects().iter().map(passed));
+        }
+        let mut ways: BTreeMap<OutputIndex, Way> = BTreeMap::new();
+        for trace in traces {
+            let drawn = trace.ends().iter().map(|end| end.output);
+            let carried = trace.carries().iter().filter_map(|carry| match carry.via {
+                Via::Output(output) => Some(output),
+                Via::Fee(_) => None,
+            });
+            for output in drawn.chain(carried) {
+                if let Some(behind) = trace.behind(output) {
+                    ways.entry(output).and_modify(|way| *way = behind.way.min(*way)).or_insert(behind.way);
+                }
+            }
+        }
         let policies = traces.iter().map(|trace| trace.policy().name).collect();
         let seeds = traces.iter().flat_map(Trace::seeds).map(|seed| view.output(seed.output).tx().index()).collect();
-        Self { view, policies, txs, seeds, ends, lines }
+        Self { view, policies, txs, seeds, ends, lines, mixes, ways }
     }
 
     /// A name that is unique in the drawing and safe in every format.
@@ -76,6 +100,15 @@ impl<'c> Drawing<'c> {
                 format!("end_{}_{}", outpoint.txid, outpoint.vout)
             }
         }
+    }
+
+    /// How an output lies to mixes, in words; `None` where none lies before it.
+    pub(super) fn way(&self, output: OutputIndex) -> Option<&'static str> {
+        self.ways.get(&output).map(|way| match way {
+            Way::Mixed => "behind a mix",
+            Way::Suspected => "behind what may be a mix",
+            Way::Linked => "linked change of a mix",
+        })
     }
 
     pub(super) fn reasons(&self, output: OutputIndex) -> String {

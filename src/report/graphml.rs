@@ -46,6 +46,10 @@ pub fn write(report: &Report<'_, '_>, to: impl Write) -> Result<(), Error> {
         if report.owners.is_some() {
             key(xml, "all", "owner", "string")?;
         }
+        if report.traces[0].through().is_some() {
+            key(xml, "node", "mix", "string")?;
+            key(xml, "all", "mix_way", "string")?;
+        }
         key(xml, "edge", "via", "string")?;
         for policy in &drawing.policies {
             key(xml, "edge", &format!("{policy}_sat"), "long")?;
@@ -71,6 +75,7 @@ fn nodes<W: Write>(xml: &mut Writer<W>, report: &Report<'_, '_>, drawing: &Drawi
         xml.create_element("node").with_attribute(("id", id.as_str())).write_inner_content(|xml| {
             data(xml, "kind", "tx")?;
             data(xml, "name", &tx.txid().to_string())?;
+            drawing.mixes.get(&tx.index()).map_or(Ok(()), |mix| data(xml, "mix", mix))?;
             tx.height().map_or(Ok(()), |height| data(xml, "height", &height.to_string()))
         })?;
     }
@@ -82,6 +87,7 @@ fn nodes<W: Write>(xml: &mut Writer<W>, report: &Report<'_, '_>, drawing: &Drawi
             data(xml, "name", &at.outpoint().to_string())?;
             data(xml, "reason", &drawing.reasons(*output))?;
             owner(xml, report, *output)?;
+            way(xml, drawing, *output)?;
             at.address().map_or(Ok(()), |address| data(xml, "address", &address.to_string()))
         })?;
     }
@@ -96,6 +102,7 @@ fn edges<W: Write>(xml: &mut Writer<W>, report: &Report<'_, '_>, drawing: &Drawi
             data(xml, "via", &drawing.via(line.via))?;
             if let Via::Output(output) = line.via {
                 owner(xml, report, output)?;
+                way(xml, drawing, output)?;
             }
             for (policy, amount) in drawing.policies.iter().zip(amounts) {
                 data(xml, &format!("{policy}_sat"), &amount.to_sat().to_string())?;
@@ -108,6 +115,10 @@ fn edges<W: Write>(xml: &mut Writer<W>, report: &Report<'_, '_>, drawing: &Drawi
 
 fn owner<W: Write>(xml: &mut Writer<W>, report: &Report<'_, '_>, output: OutputIndex) -> Written {
     report.owner(output).map_or(Ok(()), |(_, name)| data(xml, "owner", &name))
+}
+
+fn way<W: Write>(xml: &mut Writer<W>, drawing: &Drawing<'_>, output: OutputIndex) -> Written {
+    drawing.way(output).map_or(Ok(()), |way| data(xml, "mix_way", way))
 }
 
 fn key<W: Write>(xml: &mut Writer<W>, of: &str, name: &str, kind: &str) -> Written {

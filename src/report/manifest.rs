@@ -12,7 +12,7 @@ use crate::id::BlockHeight;
 use crate::service::peel::{self, Peels};
 use crate::spec::{self, ResolvedSeed};
 use crate::tag::Listing;
-use crate::trace::{Options, Policy};
+use crate::trace::{MixesGiven, Options, Policy};
 
 /// What went into a run: enough to repeat it, and to tell whether two runs had the same facts.
 ///
@@ -51,6 +51,9 @@ pub struct Manifest {
     /// Under which rule and terms peel chains were inferred, where they are shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub peels: Option<PeelsGiven>,
+    /// What was called a mix, by which rules, and what was done there; `None` where mixes were not looked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mixes: Option<MixesGiven>,
     /// When following stopped.
     pub stop: String,
     /// What was called stolen, as it was given and what it stands for.
@@ -248,6 +251,7 @@ impl Manifest {
                 meaning: "an inference: a cluster of addresses that appear to have one owner under these rules, named by its first address",
             }),
             peels: report.peels.map(PeelsGiven::of),
+            mixes: first.mixes_given().cloned(),
             stop: first.stop().to_owned(),
             seeds,
             tags: report.packs.to_vec(),

@@ -17,7 +17,7 @@ use crate::chain::{Output, View};
 use crate::id::TxIndex;
 use crate::tag::{Confidence, Date, Inferred, Tag, Tags};
 use crate::taint::Origin;
-use crate::trace::{Crossing, Exit, Grade, How, LeadOrder, Rank, Reason, Trace};
+use crate::trace::{Crossing, Exit, Grade, How, LeadOrder, Rank, Reason, Suspect, Trace, Way};
 
 /// How many leads become sentences.
 const LEADS_MAX: usize = 20;
@@ -279,6 +279,8 @@ struct Known<'t, 'c> {
     class: Option<Classification>,
     /// The mixes on the way.
     mixes: Vec<&'t Crossing>,
+    /// What may be a mix on the way and was passed as none.
+    suspects: Vec<&'t Suspect>,
 }
 
 impl Known<'_, '_> {
@@ -338,7 +340,8 @@ fn sentence(
     let index = trace.view().output_at(lead.outpoint).and_then(|output| output.address_index());
     let class = report.classified.zip(index).and_then(|(classified, index)| classified.get(&index)).cloned();
     let (way, mixes) = way(report, trace, &lead);
-    let known = Known { trace, lead, key, class, mixes };
+    let suspects = suspects(trace, &lead);
+    let known = Known { trace, lead, key, class, mixes, suspects };
     let Known { lead, key, class, .. } = &known;
     let (place, tag) = (&key.0, &key.1);
     let amounts = || places.beside(trace, key).map(|(_, amount)| amount);
@@ -390,7 +393,8 @@ fn way<'t>(report: &Report<'_, '_>, trace: &'t Trace<'_>, lead: &Lead) -> (Strin
     let found = trace.paths(output.index(), report.limits.paths(1).steps(STEPS_MAX));
     let steps = found.paths.first().map_or(&[][..], |path| &path.steps);
     let mut on_way: BTreeSet<TxIndex> = steps.iter().map(|step| view.output(step.output).tx().index()).collect();
-    on_way.extend(trace.behind(output.index()).map(|behind| behind.mixes(view)).unwrap_or_default());
+    let behind = trace.behind(output.index());
+    on_way.extend(behind.iter().flat_map(|behind| behind.outputs.iter()).map(|(at, _)| view.output(*at).tx().index()));
     let mixes: Vec<&Crossing> = trace.mixes().iter().filter(|mix| on_way.contains(&mix.tx)).collect();
     let mut txids: Vec<Txid> = steps.iter().skip(1).map(|step| view.output(step.output).tx().txid()).collect();
     txids.dedup();
@@ -420,17 +424,19 @@ fn way<'t>(report: &Report<'_, '_>, trace: &'t Trace<'_>, lead: &Lead) -> (Strin
 /// A mix, the rule that says so, how sure it is, and what the analyst chose to do there.
 fn told_mix(view: View<'_>, mix: &Crossing) -> String {
     let Crossing { tx, finding, how, .. } = mix;
-    let percent = finding.confidence.to_ppm() / 10_000;
-    format!(
-        "{} ({}, confidence {percent} %; crossed by the analyst's choice: {})",
-        view.tx(*tx).txid(),
-        finding.rule,
-        how.as_str()
-    )
+    format!("{} ({}; crossed by the analyst's choice: {})", view.tx(*tx).txid(), finding.graded(), how.as_str())
+}
+
+/// What may be a mix before an output.
+fn suspects<'t>(trace: &'t Trace<'_>, lead: &Lead) -> Vec<&'t Suspect> {
+    let view = trace.view();
+    let behind = view.output_at(lead.outpoint).and_then(|output| trace.behind(output.index()));
+    let passed = behind.map_or(Vec::new(), |behind| behind.mixes(view, Way::Suspected));
+    trace.suspects().iter().filter(|suspect| passed.contains(&suspect.tx)).collect()
 }
 
 fn why(report: &Report<'_, '_>, places: &Places<'_, '_>, known: &Known<'_, '_>) -> Vec<String> {
-    let Known { trace, lead, key, class, mixes } = known;
+    let Known { trace, lead, key, class, mixes, .. } = known;
     let mut why: Vec<String> = class.as_ref().map_or(Vec::new(), |class| class.why.clone());
     why.extend(known.tag().map(|tag| {
         let source = tag.sayer();
@@ -485,7 +491,7 @@ fn lapsed(tags: &Tags, output: Output<'_>, tag: Option<&Tag>) -> Vec<String> {
 }
 
 fn defeat(report: &Report<'_, '_>, places: &Places<'_, '_>, known: &Known<'_, '_>) -> Vec<String> {
-    let Known { trace, lead, key, class, mixes } = known;
+    let Known { trace, lead, key, class, mixes, suspects } = known;
     let tag = known.tag();
     let mut defeat: Vec<String> = class.as_ref().map_or(Vec::new(), |class| class.defeat.clone());
     if let Some(tag) = tag {
@@ -518,6 +524,14 @@ fn defeat(report: &Report<'_, '_>, places: &Places<'_, '_>, known: &Known<'_, '_
         format!(
             "the mix: that {} is one is an inference{changes}; behind it nobody knows whose coin is whose",
             told_mix(trace.view(), mix)
+        )
+    }));
+    defeat.extend(suspects.iter().map(|suspect| {
+        let Suspect { tx, finding, .. } = suspect;
+        format!(
+            "the run passed {} as no mix, and it may be one ({}); then nobody knows behind it whose coin is whose",
+            trace.view().tx(*tx).txid(),
+            finding.graded()
         )
     }));
     let none: Vec<&str> = none.map(|(trace, _)| trace.policy().name).collect();

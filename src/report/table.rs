@@ -1,5 +1,7 @@
 //! What a person reads in a terminal. Feature `table`.
 
+mod mixes;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
@@ -7,7 +9,7 @@ use bitcoin::Amount;
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 
 use super::sentence::telling;
-use super::{Arrived, Manifest, Report, Spread, mix, passed, peels, routes, visible};
+use super::{Arrived, Manifest, Report, Spread, passed, peels, routes, visible};
 use crate::chain::Counts;
 use crate::error::Error;
 use crate::id::OutputIndex;
@@ -49,7 +51,7 @@ pub fn write(report: &Report<'_, '_>, mut to: impl Write) -> Result<(), Error> {
     balances(traces, &mut to)?;
     fees_note(traces, &mut to)?;
     inside_note(traces, &mut to)?;
-    mixes(traces, &mut to)?;
+    mixes::write(traces, &mut to)?;
     let mut ends = report.spreads();
     // The sort is stable, so equals stay in chain order.
     ends.sort_by_key(|end| std::cmp::Reverse((end.most(), end.least())));
@@ -169,7 +171,7 @@ fn peel_chains(report: &Report<'_, '_>, to: &mut impl Write) -> Result<(), Error
         writeln!(to, "  ends: {}{tag}", row.stop.unwrap_or("the trace does").replace('_', " "))?;
         for peel in &row.peels {
             let address = peel.address.as_deref().unwrap_or("no address");
-            writeln!(to, "    {}  {} sat  {address}", peel.output, grouped(peel.tainted_sat))?;
+            writeln!(to, "    {}  {most}{} sat  {address}", peel.output, grouped(peel.tainted_sat))?;
         }
     }
     Ok(())
@@ -345,52 +347,6 @@ fn owner_table(report: &Report<'_, '_>, to: &mut impl Write) -> Result<(), Error
     )?;
     if traces.iter().any(|trace| !trace.policy().conserving) {
         writeln!(to, "Under poison an owner's amount is the value of its outputs.")?;
-    }
-    Ok(())
-}
-
-/// What went into mixes, beside the balance; and what they leave linked.
-fn mixes(traces: &[Trace<'_>], to: &mut impl Write) -> Result<(), Error> {
-    let all: Vec<_> = traces.iter().filter_map(|trace| Some((trace.policy().name, mix::rows(trace)?))).collect();
-    let Some((_, first)) = all.first() else { return Ok(()) };
-    let header =
-        ["Mixes (sat)", "stopped", "flagged", "spread", "by links", "fell back", "ends behind", "ends clear", ""];
-    let mut table = table(&header);
-    for (name, rows) in &all {
-        let sheet = rows.sheet;
-        let mut row = vec![Cell::new(name)];
-        let went = [sheet.stopped, sheet.flagged, sheet.spread, sheet.linked, sheet.fell_back];
-        row.extend(went.into_iter().chain([sheet.behind, sheet.clear]).map(number));
-        let depths = mix::depths(rows).into_iter().map(|(mixes, ends)| format!("{ends} ends behind {mixes}"));
-        row.push(Cell::new(depths.collect::<Vec<_>>().join(", ")));
-        table.add_row(row);
-    }
-    writeln!(to, "\n{table}")?;
-    writeln!(
-        to,
-        "Through mixes: {}. A coin counts once for each mix; what is called a mix is an inference.",
-        first.through
-    )?;
-    // Which transactions a rule reaches differs; what is said of one does not.
-    let mut said: Vec<String> = Vec::new();
-    for (_, rows) in &all {
-        let linked = rows.linked.iter();
-        said.extend(linked.map(|row| format!("  {}: one payer's outputs {:?} ({})", row.txid, row.vouts, row.rule)));
-        let joined = rows.consolidations.iter();
-        said.extend(joined.map(|row| {
-            format!("  {}: spends {} outputs of mix {} together ({})", row.txid, row.outputs.len(), row.mix, row.rule)
-        }));
-    }
-    said.sort();
-    said.dedup();
-    if !said.is_empty() {
-        writeln!(to, "Linked all the same (inferences):")?;
-    }
-    for line in said.iter().take(ENDS_MAX) {
-        writeln!(to, "{line}")?;
-    }
-    if said.len() > ENDS_MAX {
-        writeln!(to, "  and {} more", said.len() - ENDS_MAX)?;
     }
     Ok(())
 }

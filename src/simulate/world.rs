@@ -1,14 +1,19 @@
 //! A world: its blocks, one after another, and its thefts.
 
 use std::collections::VecDeque;
+use std::path::Path;
+
+use bitcoin::Network;
 
 use super::WorldSpec;
 use super::mine::{Mined, Miner};
 use super::plan::Plan;
 use super::town::Town;
+use crate::chain::{Chain, Writer};
+use crate::error::Error;
 use crate::id;
 use crate::par;
-use crate::truth::Theft;
+use crate::truth::{Row, Theft, Truth};
 
 /// Transactions that are planned while the last so many are mined.
 const AHEAD: u64 = 4_096;
@@ -30,17 +35,9 @@ const AHEAD: u64 = 4_096;
 ///
 /// ```
 /// use fundtrace::simulate::{World, WorldSpec};
-/// use fundtrace::{Chain, chain::Writer, bitcoin::Network};
-///
 /// let mut world = World::new(WorldSpec::new(1_000), 7);
-/// let mut writer = Writer::new(Network::Regtest, &std::env::temp_dir());
-/// for block in &mut world {
-///     writer.block(block.height(), block.block().header, block.records())?;
-/// }
-/// let mut store = Vec::new();
-/// writer.finish()?.write_to(&mut store)?;
-/// let chain = Chain::from_bytes(store)?;
-/// assert!(chain.summary().txs > 1_000);
+/// let records: usize = (&mut world).map(|block| block.records().len()).sum();
+/// assert!(records > 1_000);
 /// assert!(world.thefts().count() <= 1);
 /// # Ok::<(), fundtrace::Error>(())
 /// ```
@@ -59,6 +56,42 @@ impl World {
         let (miner, genesis) = Miner::new(seed);
         let planned = Some(town.plan(AHEAD));
         Self { town, miner, planned, ready: VecDeque::from([genesis]) }
+    }
+
+    /// Makes the whole world, and returns its chain and what is true of it. For a world of which no block was taken yet.
+    ///
+    /// The folder is for nameless temporary files, as for [`Writer`].
+    ///
+    /// # Errors
+    ///
+    /// When a temporary file cannot be written or read ([`Error::is_io`]), and when blocks are missing because they were taken before.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fundtrace::simulate::{World, WorldSpec};
+    /// let (chain, truth) = World::new(WorldSpec::new(1_000), 7).known(&std::env::temp_dir())?;
+    /// assert!(chain.summary().txs > 1_000);
+    /// assert!(truth.thefts().len() <= 1);
+    ///
+    /// let mut begun = World::new(WorldSpec::new(1_000), 7);
+    /// begun.next();
+    /// assert!(begun.known(&std::env::temp_dir()).is_err());
+    /// # Ok::<(), fundtrace::Error>(())
+    /// ```
+    pub fn known(mut self, scratch: &Path) -> Result<(Chain, Truth), Error> {
+        let mut writer = Writer::new(Network::Regtest, scratch);
+        let mut rows = Vec::new();
+        for block in &mut self {
+            writer.block(block.height(), block.block().header, block.records())?;
+            rows.extend(block.rows());
+        }
+        rows.extend(self.thefts().cloned().map(Row::Theft));
+        let mut store = Vec::new();
+        writer.finish()?.write_to(&mut store)?;
+        let chain = Chain::from_bytes(store)?;
+        let truth = Truth::from_rows(chain.view(), rows)?;
+        Ok((chain, truth))
     }
 
     /// Iterates the thefts that happened so far.

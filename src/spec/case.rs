@@ -76,7 +76,7 @@ pub struct Case {
     pub tag: Vec<TagEntry>,
     /// Files of tags, relative to the case file; whoever reads the case reads them.
     pub tag_file: Vec<String>,
-    /// Stop only at tags of these categories; at all of them when not given.
+    /// Stop only at tags of these categories, abuses or concepts; at all of them when not given. A tag that says none of its kind is shown and passed.
     pub stop_at: Vec<String>,
 }
 
@@ -95,7 +95,7 @@ pub struct Case {
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct SeedEntry {
-    /// `TXID:VOUT`, `TXID` or `ADDRESS@FROM-TO`.
+    /// As [`SeedSpec`] reads it: `TXID:VOUT`, `TXID`, `ADDRESS@FROM-TO` or `cluster:ADDRESS`.
     pub at: String,
     /// The name of the source.
     pub label: Option<String>,

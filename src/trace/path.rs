@@ -12,7 +12,8 @@ use std::fmt;
 use bitcoin::Amount;
 
 use super::evidence::{Evidence, Node, Place};
-use super::{Owners, Trace, Via, owners};
+use super::{Crossing, How, Owners, Trace, Via, owners};
+use crate::detect::coinjoin::change;
 use crate::id::{OutputIndex, SourceIndex, TxIndex};
 
 /// How much to search.
@@ -248,6 +249,23 @@ impl Path {
     }
 }
 
+/// What an output of a mix rests on.
+fn mixed(f: &mut fmt::Formatter<'_>, mix: &Crossing, vout: u32) -> fmt::Result {
+    write!(f, "; out of what is taken for a mix ({}; {})", mix.finding.graded(), mix.how.as_str())?;
+    if !mix.settled.contains(&vout) {
+        return f.write_str(": whose it is nobody knows");
+    }
+    match mix.changes.iter().find(|link| link.vout == vout) {
+        Some(link) => {
+            let percent = change::CONFIDENCE.to_ppm() / 10_000;
+            write!(f, ": change of inputs {:?} by {}, confidence {percent} %", link.vins, change::RULE)
+        }
+        None => {
+            f.write_str(": of one payer in every way that the mix can be dealt out, if no participant paid another")
+        }
+    }
+}
+
 struct Explained<'t, 'c, 'o> {
     path: &'t Path,
     trace: &'t Trace<'c>,
@@ -267,6 +285,7 @@ impl fmt::Display for Explained<'_, '_, '_> {
             let value = output.value().unwrap_or(Amount::ZERO).to_sat();
             write!(f, "\n  {hop:>3}  {}  {} of {value} sat tainted", output.outpoint(), step.tainted.to_sat())?;
             let tx = output.tx();
+            let mix = trace.passage.at(tx.index()).filter(|mix| mix.how != How::Stopped);
             match (at, step.fee_of, step.certain) {
                 (0, ..) => f.write_str("; the seed: defeated if this output is not what was stolen")?,
                 (_, Some(payer), _) => {
@@ -280,6 +299,9 @@ impl fmt::Display for Explained<'_, '_, '_> {
                 (_, None, false) if !policy.conserving => {
                     f.write_str("; any taint taints all: an upper bound, not an amount")?;
                 }
+                (_, None, false) if mix.is_some_and(|mix| mix.how != How::Flagged) => {
+                    f.write_str("; other value came in too: the choice made for mixes divides it, whatever the rule")?;
+                }
                 (_, None, false) => {
                     let (inputs, outputs) = (tx.inputs().len(), tx.outputs().len());
                     write!(
@@ -287,6 +309,12 @@ impl fmt::Display for Explained<'_, '_, '_> {
                         "; other value came in too (inputs: {inputs}, outputs: {outputs}): another rule divides them otherwise"
                     )?;
                 }
+            }
+            if let Some(mix) = mix.filter(|_| at > 0) {
+                mixed(f, mix, output.vout())?;
+            }
+            if let Some(suspect) = trace.passage.suspect(tx.index()).filter(|_| at > 0) {
+                write!(f, "; may be a mix ({}) and was passed as none", suspect.finding.graded())?;
             }
             if let (true, Some(rules)) = (step.inside, trace.entity_rules()) {
                 write!(f, "; no move: payer and payee are one cluster under {}", owners::told(rules))?;

@@ -2,7 +2,7 @@
 //!
 //! A lead is worth the more the sooner somebody can act on it. So the order is, each where those before are equal: who is at the
 //! [`Exit`]; whether it is worth a thousandth of what was seeded, so that dust at a well known place does not come before the loot; how many mixes
-//! lie before it; how well it is known who is there ([`Grade`]); the amount; the hops; the outpoint, which makes the order total. All are whole
+//! lie before it, then how many that may be; how well it is known who is there ([`Grade`]); the amount; the hops; the outpoint, which makes the order total. All are whole
 //! numbers, and each is said in words. Nothing is multiplied: a product of an amount, a grade and a number of mixes would need weights that nobody
 //! has measured.
 //!
@@ -16,7 +16,7 @@ use std::fmt;
 use bitcoin::{Amount, OutPoint};
 use serde::{Serialize, Serializer};
 
-use super::{Reason, Trace};
+use super::{Reason, Trace, Way};
 use crate::id::{OutputIndex, small};
 use crate::tag::{Confidence, Tag};
 
@@ -162,6 +162,8 @@ pub struct Rank {
     pub is_small: bool,
     /// How many mixes lie between the seeds and it.
     pub mixes: u32,
+    /// How many transactions that may be mixes lie between, and that the run passed as none.
+    pub suspects: u32,
     /// How well it is known who is there.
     pub grade: Grade,
     /// The amount.
@@ -186,11 +188,13 @@ impl Rank {
         hops: u32,
     ) -> Self {
         let (view, seeded) = (trace.view(), u128::from(trace.balance().seeded.to_sat()));
+        let behind = |way| trace.behind(output).map_or(0, |behind| small(behind.mixes(view, way).len()));
         let thousandfold = u128::from(amount.to_sat()) * 1_000;
         Self {
             exit,
             is_small: thousandfold < seeded * WORTH_MIN,
-            mixes: trace.behind(output).map_or(0, |behind| small(behind.mixes(view).len())),
+            mixes: behind(Way::Mixed),
+            suspects: behind(Way::Suspected),
             grade,
             amount,
             per_mille: thousandfold.checked_div(seeded).map_or(0, |part| u64::try_from(part).unwrap_or(u64::MAX)),
@@ -204,7 +208,7 @@ impl Rank {
 impl Ord for Rank {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         let key = |rank: &Self| {
-            let known = (rank.exit, rank.is_small, rank.mixes, rank.grade);
+            let known = (rank.exit, rank.is_small, rank.mixes, rank.suspects, rank.grade);
             (known, Reverse(rank.amount), rank.hops, rank.outpoint, rank.is_bound, rank.per_mille)
         };
         key(self).cmp(&key(other))
@@ -228,9 +232,13 @@ impl fmt::Display for Rank {
         }
         write!(f, "; evidence of who is there: {}", self.grade.as_str())?;
         match self.mixes {
+            0 => {}
+            1 => f.write_str(", behind 1 mix")?,
+            mixes => write!(f, ", behind {mixes} mixes")?,
+        }
+        match self.suspects {
             0 => Ok(()),
-            1 => f.write_str(", behind 1 mix"),
-            mixes => write!(f, ", behind {mixes} mixes"),
+            suspects => write!(f, ", behind {suspects} that may be mixes"),
         }
     }
 }
@@ -243,11 +251,12 @@ impl Serialize for Rank {
             per_mille: u64,
             is_small: bool,
             mixes: u32,
+            suspects: u32,
             evidence: Grade,
             because: String,
         }
-        let Self { exit, per_mille, is_small, mixes, grade: evidence, .. } = *self;
-        Row { exit, per_mille, is_small, mixes, evidence, because: self.to_string() }.serialize(to)
+        let Self { exit, per_mille, is_small, mixes, suspects, grade: evidence, .. } = *self;
+        Row { exit, per_mille, is_small, mixes, suspects, evidence, because: self.to_string() }.serialize(to)
     }
 }
 

@@ -16,6 +16,9 @@
 //! Behind a mix every output carries the mixes on its way ([`Trace::behind`]), coins of one mix that are spent together are listed
 //! ([`Trace::consolidations`]), and [`Trace::mix_sheet`] says how much went in. Under every conserving rule the balance adds up to the satoshi.
 //!
+//! What may be a mix and is not sure enough for the run is passed as none, is named ([`Trace::suspects`]), and lies before what is behind it. A
+//! change that a rule links to its payer is not behind the mix, but only if the rule is right: it is told apart ([`Way::Linked`]).
+//!
 //! Without a mode ([`forward`](super::forward)) mixes are not looked for: a mix is an inference, and a run that nobody asked for inferences
 //! makes none.
 //!
@@ -45,6 +48,7 @@
 pub(super) mod consolidation;
 pub(super) mod flag;
 pub(super) mod flow;
+mod given;
 mod links;
 mod mixes;
 mod sheet;
@@ -56,8 +60,9 @@ use bitcoin::Amount;
 use serde::{Deserialize, Serialize};
 
 pub use consolidation::Consolidation;
-pub use flag::{Behind, Linked};
+pub use flag::{Behind, Linked, Way};
 use flow::{Flow, Move};
+pub use given::{ListGiven, MixesGiven};
 pub use mixes::{Mix, MixStop, Mixes};
 pub use sheet::MixSheet;
 
@@ -156,7 +161,13 @@ impl Through {
     /// assert_eq!(Through::new(Mode::Stop, mixes).describe(), "stop at mixes (from 60 %)");
     /// ```
     pub fn describe(&self) -> String {
-        let what = match self.mode {
+        let what = self.what();
+        format!("{what} {}", self.mixes.describe())
+    }
+
+    /// Says what happens at a mix.
+    fn what(&self) -> String {
+        match self.mode {
             Mode::Stop => "stop at".to_owned(),
             Mode::Flag => "flag behind".to_owned(),
             Mode::Spread => format!("spread over ({})", change::RULE),
@@ -164,12 +175,12 @@ impl Through {
                 let Limits { txos_max, subsets_max, steps_max, .. } = self.limits;
                 let ppm = self.intra_fee_ppm;
                 format!(
-                    "links through (at most {txos_max} coins, {subsets_max} subsets, {steps_max} steps, {ppm} ppm between; {})",
+                    "links through (at most {txos_max} coins, {subsets_max} subsets, {steps_max} steps, {ppm} ppm between participants, \
+                     in Whirlpool none; {})",
                     change::RULE
                 )
             }
-        };
-        format!("{what} {}", self.mixes.describe())
+        }
     }
 
     /// How value is taken to flow through a mix; no flow where the rule of taint goes on by itself.
@@ -253,16 +264,33 @@ pub struct Crossing {
     pub entered: Amount,
     /// Outputs that are the change of some inputs: inferences of [`change::RULE`].
     pub changes: Vec<ChangeLink>,
-    /// Outputs that are not behind the mix, though they are of it: they have one payer.
+    /// Outputs that have one payer, by an inference, and got that payer's taint alone.
     pub(super) settled: Vec<u32>,
     pub(super) moves: Vec<Move>,
+}
+
+/// A transaction on the way of a trace that may be a mix and was passed as none: undecided, or less sure than was asked for.
+///
+/// # Examples
+///
+/// See [`Trace::suspects`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Suspect {
+    /// The transaction.
+    pub tx: TxIndex,
+    /// Why it may be a mix: an inference.
+    pub finding: Finding,
+    /// The taint that was carried through it.
+    pub entered: Amount,
 }
 
 /// What a trace knows of the mixes on its way.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Passage {
-    pub(super) mode: Option<Mode>,
+    pub(super) given: Option<MixesGiven>,
     pub(super) crossings: Vec<Crossing>,
+    pub(super) suspects: Vec<Suspect>,
     pub(super) behind: BTreeMap<OutputIndex, Behind>,
     pub(super) linked: Vec<Linked>,
     pub(super) consolidations: Vec<Consolidation>,
@@ -273,12 +301,22 @@ impl Passage {
         let at = self.crossings.binary_search_by_key(&tx, |crossing| crossing.tx).ok()?;
         Some(&self.crossings[at])
     }
+
+    pub(super) fn suspect(&self, tx: TxIndex) -> Option<&Suspect> {
+        let at = self.suspects.binary_search_by_key(&tx, |suspect| suspect.tx).ok()?;
+        Some(&self.suspects[at])
+    }
 }
 
 impl Trace<'_> {
     /// Returns what was chosen for mixes, if the run was one of [`forward_through`](super::forward_through).
     pub fn through(&self) -> Option<Mode> {
-        self.passage.mode
+        self.passage.given.as_ref().map(|given| given.through)
+    }
+
+    /// Returns what the run was told about mixes, as [`through`](Self::through).
+    pub fn mixes_given(&self) -> Option<&MixesGiven> {
+        self.passage.given.as_ref()
     }
 
     /// Returns the mixes that taint came to, in chain order, with what was done at each.
@@ -288,7 +326,7 @@ impl Trace<'_> {
     /// ```
     /// use fundtrace::detect::{self, Confidence, coinjoin::Rules};
     /// use fundtrace::taint::Haircut;
-    /// use fundtrace::trace::{self, How, Mixes, Mode, Options, Through, stop};
+    /// use fundtrace::trace::{self, How, Mixes, Mode, Options, Through, Way, stop};
     /// let chain = detect::sketch(&[100_000, 100_000, 100_000, 100_000, 101_000], &[100_000; 5])?;
     /// let view = chain.view();
     /// let tx = view.txs().find(|tx| tx.inputs().len() == 5).unwrap();
@@ -299,11 +337,35 @@ impl Trace<'_> {
     /// assert_eq!((mix.finding.rule, mix.how), ("whirlpool/1", How::Linked));
     /// assert_eq!(mix.entered.to_sat(), 100_000);
     /// let first = trace.ends()[0].output;
-    /// assert_eq!(trace.behind(first).unwrap().mixes(view), [mix.tx]);
+    /// assert_eq!(trace.behind(first).unwrap().mixes(view, Way::Mixed), [mix.tx]);
     /// # Ok::<(), fundtrace::Error>(())
     /// ```
     pub fn mixes(&self) -> &[Crossing] {
         &self.passage.crossings
+    }
+
+    /// Returns the transactions on the way that may be mixes and were passed as none, in chain order.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fundtrace::detect::{self, Confidence, coinjoin::Rules};
+    /// use fundtrace::taint::Fifo;
+    /// use fundtrace::trace::{self, Mixes, Mode, Options, Through, Way, stop};
+    /// let chain = detect::sketch(&[9_000_000, 7_000_000, 8_000_000], &[5_000_000, 5_000_000, 5_000_000, 3_999_000, 1_999_000])?;
+    /// let view = chain.view();
+    /// let tx = view.txs().find(|tx| tx.inputs().len() == 3).unwrap();
+    /// let seeds = [tx.inputs().next().unwrap().prevout().unwrap().seed("theft")];
+    /// let through = Through::new(Mode::Stop, Mixes::new(Rules::default(), Confidence::from_percent(60)));
+    /// let trace = trace::forward_through(view, &seeds, &Fifo, &stop::never(), &through, &Options::default());
+    /// // JoinMarket has no mark of its own, so its rule is less than half sure, and the run went on.
+    /// assert_eq!(trace.suspects()[0].finding.rule, "joinmarket/1");
+    /// assert_eq!(trace.behind(trace.ends()[0].output).unwrap().way, Way::Suspected);
+    /// assert_eq!(trace.mix_sheet().behind_suspected.to_sat(), 9_000_000);
+    /// # Ok::<(), fundtrace::Error>(())
+    /// ```
+    pub fn suspects(&self) -> &[Suspect] {
+        &self.passage.suspects
     }
 
     /// Returns what lies between the seeds and an output in the way of mixes; `None` where there is none, or none was looked for.

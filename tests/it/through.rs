@@ -1,14 +1,15 @@
 //! Through a mix: what each choice does, that it adds up, and what stays linked.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use fundtrace::bitcoin::{Amount, OutPoint, Txid};
 use fundtrace::chain::{NewInput, NewTx};
 use fundtrace::detect::coinjoin::{self, Rules, change};
 use fundtrace::detect::{Confidence, Verdict};
 use fundtrace::spec::{self, Rule};
+use fundtrace::taint::Origin;
 use fundtrace::trace::stop::{self, Stop};
-use fundtrace::trace::{self, How, Mixes, Mode, Options, PathLimits, Reason, Seed, Through, Trace};
+use fundtrace::trace::{self, How, Mixes, Mode, Options, PathLimits, Reason, Seed, Through, Trace, Way};
 use fundtrace::{Chain, ChainBuilder, OutputIndex, View};
 use proptest::prelude::*;
 
@@ -98,7 +99,9 @@ proptest! {
 /// What must be true of every trace through mixes: the sums.
 fn balanced(trace: &Trace<'_>) {
     let (balance, sheet) = (trace.balance(), trace.mix_sheet());
-    assert_eq!(sheet.behind + sheet.clear, balance.ends + balance.truncated);
+    let ends = [sheet.behind, sheet.behind_suspected, sheet.linked_change, sheet.clear];
+    assert_eq!(ends.into_iter().sum::<Amount>(), balance.ends + balance.truncated);
+    assert_eq!(sheet.suspected, trace.suspects().iter().map(|suspect| suspect.entered).sum());
     let stopped = trace.ends().iter().filter(|end| matches!(end.reason, Reason::Mix(_)));
     assert_eq!(stopped.map(|end| end.amount).sum::<Amount>(), sheet.stopped);
     let went = sheet.stopped + sheet.flagged + sheet.spread + sheet.linked + sheet.fell_back;
@@ -115,6 +118,23 @@ fn check(trace: &Trace<'_>) {
     for touch in trace.touched().iter().filter(|_| trace.policy().conserving) {
         let paths = trace.paths(touch.output, PathLimits::default().paths(10_000));
         assert_eq!(paths.explained(), touch.amount, "{} at {:?}", trace.policy().name, touch.output);
+    }
+    if matches!(trace.policy().origin, Origin::RowFront | Origin::RowBack) {
+        once(trace);
+    }
+}
+
+/// Where a rule names satoshis, no two ends are said to hold the same one: of no output do more lead to ends than it held.
+fn once(trace: &Trace<'_>) {
+    let mut led: BTreeMap<OutputIndex, Amount> = BTreeMap::new();
+    for end in trace.ends() {
+        for path in trace.paths(end.output, PathLimits::default().paths(10_000)).paths {
+            path.steps.iter().for_each(|step| *led.entry(step.output).or_default() += path.amount);
+        }
+    }
+    for (output, led) in led {
+        let held = trace.touch(output).unwrap().amount;
+        assert!(led <= held, "{}: {led} of {held} at {output:?}", trace.policy().name);
     }
 }
 
@@ -169,9 +189,21 @@ fn spreading_gives_change_to_its_payer_alone() {
         let fee = trace.fees()[0].amount.to_sat();
         assert_eq!(equal.iter().sum::<u64>() + fee, 4_999_500);
         assert_eq!(trace.mixes()[0].how, How::Spread);
-        // Change is not behind the mix, what was mixed is.
-        let behind: Vec<bool> = tx.outputs().map(|output| trace.behind(output.index()).is_some()).collect();
-        assert_eq!(behind, [true, false, true, false, true, false, true, false]);
+        // What was mixed is behind the mix; that the change is not is an inference, and counts by itself.
+        let ways = tx.outputs().map(|output| trace.behind(output.index()).map(|behind| behind.way));
+        let (mixed, none) = (Some(Way::Mixed), None);
+        assert_eq!(ways.collect::<Vec<_>>(), [mixed, Some(Way::Linked), mixed, none, mixed, none, mixed, none]);
+        let sheet = trace.mix_sheet();
+        assert_eq!((sheet.linked_change.to_sat(), sheet.clear.to_sat()), (4_000_500, 0));
+        let change = trace.paths(tx.outputs().nth(1).unwrap().index(), PathLimits::default());
+        let told = change.paths[0].explain(&trace).to_string();
+        assert!(told.contains("change of inputs [0] by mix_change/1, confidence 70 %"), "{told}");
+        let mixed = trace.paths(tx.outputs().next().unwrap().index(), PathLimits::default());
+        let told = mixed.paths[0].explain(&trace).to_string();
+        assert!(
+            told.contains("whatever the rule; out of what is taken for a mix (joinmarket/1, confidence 49 %; spread)")
+        );
+        assert!(told.contains("whose it is nobody knows") && !told.contains("another rule divides"), "{told}");
         assert_eq!(trace.linked().iter().map(|linked| linked.vouts[0]).collect::<Vec<_>>(), [1, 3, 5, 7]);
     }
     let poison = run(&chain, Rule::Poison, &of_round(Mode::Spread), &seeds);
@@ -216,14 +248,27 @@ fn a_stop_names_protocol_rule_and_confidence() {
     assert_eq!(end.reason.to_string(), "mix (joinmarket, rule joinmarket/1, confidence 49 %)");
     assert!(!end.reason.is_limit());
     assert_eq!(trace.mix_sheet().stopped.to_sat(), 9_000_000);
-    // Below the confidence asked for it is none, and the run is as if nobody had asked.
+    // Below the confidence asked for the run goes on, and says what it passed.
     let trace = run(&chain, Rule::Fifo, &through(Mode::Stop), &seeds);
     assert!(trace.mixes().is_empty() && trace.mix_sheet().stopped == Amount::ZERO);
+    let [suspect] = trace.suspects() else { panic!("one suspect") };
+    assert_eq!((suspect.finding.rule, suspect.entered.to_sat()), ("joinmarket/1", 9_000_000));
+    let sheet = trace.mix_sheet();
+    assert_eq!(
+        (sheet.suspected.to_sat(), sheet.behind_suspected.to_sat(), sheet.clear.to_sat()),
+        (9_000_000, 9_000_000, 0)
+    );
+    let told = trace.paths(trace.ends()[0].output, PathLimits::default()).paths[0].explain(&trace).to_string();
+    assert!(told.contains("may be a mix (joinmarket/1, confidence 49 %) and was passed as none"), "{told}");
+    // Who does not ask is told nothing.
+    let plain = Rule::Fifo.forward(chain.view(), &seeds, &stop::never(), &Options::default());
+    assert!(plain.suspects().is_empty() && amounts(&plain) == amounts(&trace));
     // A veto is one too, and an analyst's own stop comes first.
     let mut rules = Rules::default();
     rules.veto.insert(txid("mix"));
     let vetoed = Through::new(Mode::Stop, Mixes::new(rules, Confidence::from_percent(0)));
-    assert!(run(&chain, Rule::Fifo, &vetoed, &seeds).mixes().is_empty());
+    let trace = run(&chain, Rule::Fifo, &vetoed, &seeds);
+    assert!(trace.mixes().is_empty() && trace.suspects().is_empty());
     let trace =
         Rule::Fifo.forward_through(chain.view(), &seeds, &stop::hops(0), &of_round(Mode::Stop), &Options::default());
     assert_eq!(trace.ends()[0].reason, Reason::Hops);
@@ -263,7 +308,7 @@ fn outputs_of_one_mix_spent_together_are_found() {
     assert_eq!(found, [(index("join"), index("mix"), 2), (index("last"), index("mix2"), 2)]);
     assert!(trace.consolidations().iter().all(|joined| joined.rule == "postmix_consolidation/1"));
     let end = |name: &str| view.tx_at(&txid(name)).unwrap().outputs().next().unwrap().index();
-    let depth = |name| trace.behind(end(name)).unwrap().mixes(view).len();
+    let depth = |name| trace.behind(end(name)).unwrap().mixes(view, Way::Mixed).len();
     assert_eq!((depth("join"), depth("meet"), depth("last")), (1, 1, 2));
 }
 
@@ -290,6 +335,30 @@ fn every_rule_crosses_a_mix_of_several_sources() {
     let swept = Mixes::of(view, Rules::default(), Confidence::from_percent(60));
     let (one, other) = (Through::new(Mode::Links, swept), through(Mode::Links));
     assert_eq!(amounts(&run(&chain, Rule::Fifo, &one, &seeds)), amounts(&run(&chain, Rule::Fifo, &other, &seeds)));
+}
+
+#[test]
+fn a_suspected_mix_joins_nothing_for_sure() {
+    // Two outputs of a mix go into a round of JoinMarket together: whose they are is what that round hides.
+    let inputs = [("a", POOL + 9_500, "a"), ("b", POOL, "b"), ("c", POOL, "c"), ("d", POOL, "d"), ("e", POOL, "e")];
+    let equal: [(u64, &str); 5] = [(POOL, "1"), (POOL, "2"), (POOL, "3"), (POOL, "4"), (POOL, "5")];
+    let round = [("mix:0", POOL, "1"), ("mix:2", POOL, "3"), ("x", 900_000, "x")];
+    let paid = [(600_000, "6"), (399_000, "7"), (600_000, "8"), (398_000, "9"), (600_000, "10"), (299_000, "11")];
+    let chain = sketch(&[("mix", &inputs, &equal), ("round", &round, &paid)]);
+    let view = chain.view();
+    let seeds = [seed(view, "mix a", 0)];
+    let trace = run(&chain, Rule::Haircut, &through(Mode::Spread), &seeds);
+    assert_eq!(trace.suspects()[0].finding.rule, "joinmarket/1");
+    assert!(trace.consolidations().is_empty());
+    // Both lie before what is behind, and the mix says the least.
+    let behind = trace.behind(view.tx_at(&txid("round")).unwrap().outputs().next().unwrap().index()).unwrap();
+    let passed = |way| behind.mixes(view, way).len();
+    assert_eq!((behind.way, passed(Way::Mixed), passed(Way::Suspected), passed(Way::Linked)), (Way::Mixed, 1, 1, 0));
+    // Once it is vetoed it joins them.
+    let mut rules = Rules::default();
+    rules.veto.insert(txid("round"));
+    let vetoed = Through::new(Mode::Spread, Mixes::new(rules, Confidence::from_percent(60)));
+    assert_eq!(run(&chain, Rule::Haircut, &vetoed, &seeds).consolidations().len(), 1);
 }
 
 #[test]
@@ -376,7 +445,69 @@ mod command {
         }
         let stopped = json(&["--through", "stop"]);
         assert_eq!(stopped["runs"][0]["ends"][0]["reason"], "mix");
-        assert!(json(&["--through", "stop", "--mix-confidence", "99"])["runs"][0]["ends"][0]["reason"] != "mix");
+        let suspected = json(&["--through", "stop", "--mix-confidence", "99"]);
+        assert_eq!(suspected["runs"][0]["mixes"]["suspects"][0]["finding"]["rule"], "whirlpool/1");
+        assert!(suspected["runs"][0]["ends"][0]["reason"] != "mix");
+        let given = &suspected["manifest"]["mixes"];
+        assert_eq!((&given["through"], &given["confidence_min_ppm"]), (&"stop".into(), &990_000.into()));
+        assert!(given["rules"].as_array().unwrap().contains(&"whirlpool/1".into()));
+    }
+
+    #[test]
+    fn every_format_tells_what_lies_behind() {
+        let text = |format: &str, extra: &[&str]| {
+            let output = trace(&[&["--case", &case(), "--policy", "fifo,haircut", "--format", format], extra].concat());
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            String::from_utf8(output.stdout).unwrap()
+        };
+        let mix = "323df21f0b0756f98336437aa3d2fb87e02b59f1946b714a7b09df04d429dec2";
+        let (flagged, passed) = (&["--through", "flag"][..], &["--through", "flag", "--mix-confidence", "99"][..]);
+        let csv = text("csv", flagged);
+        let mut rows = csv.lines();
+        assert!(rows.next().unwrap().contains(",detail,mix_way,mixes,policy_version,"), "{csv}");
+        assert!(rows.all(|row| row.contains(&format!(",mixed,{mix},"))), "{csv}");
+        assert!(text("csv", passed).lines().skip(1).all(|row| row.contains(&format!(",suspected,{mix},"))));
+        assert!(!text("csv", &[]).contains("mix_way"));
+        assert!(text("csv-edges", flagged).contains(",clear,,"));
+        let dot = text("dot", flagged);
+        assert!(dot.contains("mix: whirlpool/1, confidence 95 %; flagged") && dot.contains("behind a mix"), "{dot}");
+        assert!(text("dot", passed).contains("may be a mix: whirlpool/1, confidence 95 %; passed as none"));
+        let xml = text("graphml", flagged);
+        assert!(xml.contains("<data key=\"mix_way\">behind a mix</data>") && xml.contains("<data key=\"mix\">mix: "));
+        let table = text("table", flagged);
+        assert!(
+            table
+                .contains(&format!("{mix}  whirlpool (whirlpool/1, confidence 95 %): flagged; came in: 5,010,000 sat"))
+        );
+        let table = text("table", passed);
+        assert!(table.contains("passed as none") && table.contains("ends perhaps behind"), "{table}");
+    }
+
+    #[test]
+    fn bounds_end_at_mixes_where_the_run_does() {
+        let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("through-bounds");
+        std::fs::create_dir_all(&folder).unwrap();
+        // The exchange is tagged behind the mix, so what stops at the mix cannot reach it.
+        let run = |mode: &str| {
+            let output = "323df21f0b0756f98336437aa3d2fb87e02b59f1946b714a7b09df04d429dec2:0";
+            let output = trace(&[
+                "--case",
+                &case(),
+                "--policy",
+                "fifo",
+                "--format",
+                "json",
+                "--bounds",
+                "--through",
+                mode,
+                "--explain",
+                output,
+            ]);
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            serde_json::from_slice::<Value>(&output.stdout).unwrap()["bounds"][0]["most_sat"].clone()
+        };
+        assert_eq!(run("stop"), 0);
+        assert!(run("flag").as_u64().unwrap() > 0);
     }
 
     #[test]

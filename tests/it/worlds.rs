@@ -7,7 +7,7 @@ use fundtrace::chain::Writer;
 use fundtrace::id::TheftIndex;
 use fundtrace::simulate::{BlockFiles, Card, Mined, Programme, World, WorldSpec};
 use fundtrace::source::blk::Blocks;
-use fundtrace::truth::{EntityKind, Kind, Row, Truth};
+use fundtrace::truth::{EntityKind, Kind, Truth};
 use fundtrace::{Chain, EntityIndex};
 
 use crate::blocks::Folder;
@@ -129,13 +129,7 @@ fn block_files_read_back_to_the_same_records() {
 
 /// A world with its chain and truth.
 pub fn known(spec: WorldSpec, seed: u64) -> (Chain, Truth) {
-    let mut world = World::new(spec, seed);
-    let blocks: Vec<Mined> = (&mut world).collect();
-    let chain = store(&blocks);
-    let thefts = world.thefts().cloned().map(Row::Theft);
-    let rows: Vec<Row> = blocks.iter().flat_map(|block| block.rows()).chain(thefts).collect();
-    let truth = Truth::from_rows(chain.view(), rows).unwrap();
-    (chain, truth)
+    World::new(spec, seed).known(&std::env::temp_dir()).unwrap()
 }
 
 /// In no transaction is there more loot of a theft than came in, but where a custodian's books pay it out again; nothing is more loot than it is worth, and

@@ -288,9 +288,15 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     let stop = counter.over(&*stop);
     let mut bounds = Vec::new();
     if args.bounds {
-        // A limit cuts each rule elsewhere, so the bounds are of runs that end at tags alone.
-        let tagged = stop::tagged(tags).only(&case.stop_at);
-        let poison = Rule::Poison.forward(view, &seeds, &counter.over(&tagged), &options);
+        // A limit cuts each rule elsewhere, so the bounds are of runs that end where a place ends them: at tags, deposits, mixes.
+        let mut ends: Box<dyn Stop + '_> = Box::new(stop::tagged(tags).only(&case.stop_at));
+        if let Some((found, sure)) = &deposits {
+            ends = Box::new(ends.or(stop::classified(found, *sure)));
+        }
+        if let Some(through) = through.as_ref().filter(|through| through.mode == Mode::Stop) {
+            ends = Box::new(ends.or(through.mixes.stop()));
+        }
+        let poison = Rule::Poison.forward(view, &seeds, &counter.over(&*ends), &options);
         let one = |output: &OutputIndex| Place::new(view.output(*output).outpoint().to_string(), [*output]);
         let places: Vec<Place> = poison.services().into_iter().chain(explain.iter().map(one)).collect();
         if places.is_empty() {

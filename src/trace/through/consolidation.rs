@@ -1,6 +1,6 @@
 //! Outputs of one mix that are spent together later: the strongest evidence of whose they are.
 //!
-//! A transaction that is no mix itself and spends coins that came through different outputs of one mix joins them: whoever signed it had
+//! A transaction that is no mix itself, nor suspected to be one, and spends coins that came through different outputs of one mix joins them: whoever signed it had
 //! both. What counts is what the transaction joins anew, so coins that parted behind the mix and meet again say nothing. An input
 //! without taint counts too where it is an output of that mix.
 //!
@@ -41,7 +41,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::How;
+use super::{How, Way};
 use crate::chain::Input;
 use crate::detect::Confidence;
 use crate::id::{OutputIndex, TxIndex};
@@ -79,9 +79,11 @@ pub(super) fn find(trace: &Trace<'_>) -> Vec<Consolidation> {
     if trace.passage.crossings.is_empty() {
         return found;
     }
-    for tx in trace.nodes.iter().filter(|tx| trace.passage.at(**tx).is_none()) {
+    let is_mix = |tx: TxIndex| trace.passage.at(tx).is_some() || trace.passage.suspect(tx).is_some();
+    for tx in trace.nodes.iter().filter(|tx| !is_mix(**tx)) {
         let spender = trace.view.tx(*tx);
-        if spender.is_coinbase() || trace.carries_to(*tx).next().is_none() {
+        // What joins two coins has two inputs.
+        if spender.inputs().len() < 2 || trace.carries_to(*tx).next().is_none() {
             continue;
         }
         // By mix: what each input came through, and the most that one input did.
@@ -111,7 +113,7 @@ pub(super) fn find(trace: &Trace<'_>) -> Vec<Consolidation> {
 fn roots(trace: &Trace<'_>, input: Input<'_>) -> Vec<OutputIndex> {
     let Some(prevout) = input.prevout() else { return Vec::new() };
     if let Some(behind) = trace.behind(prevout.index()) {
-        return behind.outputs.to_vec();
+        return behind.passed(Way::Mixed).collect();
     }
     let crossing = trace.passage.at(prevout.tx().index()).filter(|crossing| crossing.how != How::Stopped);
     let mixed = |vout| crossing.is_some_and(|crossing| !crossing.settled.contains(&vout));

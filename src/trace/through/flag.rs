@@ -1,21 +1,60 @@
 //! What lies behind a mix: every output with the outputs of mixes that its taint came through, and what has one payer all the same.
 //!
 //! One pass over the traced transactions, parents first. What goes into a transaction came through what its inputs came through; an output
-//! of a mix adds itself, unless it is linked change and the mix was crossed so that the change got its payer's taint alone. A seed
-//! begins anew. Of more than 256 outputs of mixes the first in the chain are kept, and that there are more is said.
+//! of a mix adds itself, with how it was reached ([`Way`]): mixed, or as linked change where the mix was crossed so that the change got its
+//! payer's taint alone. An output of what may be a mix and was passed as none adds itself too. A seed begins anew. Of more than 256 outputs
+//! the first in the chain are kept, and that there are more is said.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::{How, Passage};
-use crate::chain::View;
+use serde::Serialize;
+
+use super::{How, Mixes, Passage, Through};
+use crate::chain::{Tx, View};
+use crate::detect::Confidence;
 use crate::detect::coinjoin::{change, premix};
-use crate::detect::{Confidence, Finding};
 use crate::id::{OutputIndex, TxIndex};
 use crate::trace::{Trace, Via};
 
 /// How many outputs of mixes are kept for each output.
 const OUTPUTS_MAX: usize = 256;
+
+/// How taint came through an output of a mix. The first says the least about whose it is.
+///
+/// # Examples
+///
+/// ```
+/// use fundtrace::trace::Way;
+/// assert!(Way::Mixed < Way::Linked);
+/// assert_eq!(Way::Suspected.as_str(), "suspected");
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Way {
+    /// As one of the outputs that may be anybody's.
+    Mixed,
+    /// Out of a transaction that may be a mix, and that the run passed as none: undecided, or less sure than was asked for.
+    Suspected,
+    /// As an output that has one payer by an inference: change by [`change::RULE`], or by the matrix of links, provided that no participant
+    /// pays another. Clear of the mix if the inference holds, and only then.
+    Linked,
+}
+
+impl Way {
+    /// Every one.
+    pub const ALL: [Self; 3] = [Self::Mixed, Self::Suspected, Self::Linked];
+
+    /// Returns the name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Mixed => "mixed",
+            Self::Suspected => "suspected",
+            Self::Linked => "linked",
+        }
+    }
+}
 
 /// The mixes behind which an output lies.
 ///
@@ -25,28 +64,38 @@ const OUTPUTS_MAX: usize = 256;
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Behind {
-    /// The outputs of mixes that taint came through, in chain order.
-    pub outputs: Arc<[OutputIndex]>,
+    /// The outputs of mixes that taint came through, in chain order, and how.
+    pub outputs: Arc<[(OutputIndex, Way)]>,
+    /// The way of all outputs, those that are not kept too, that says the least.
+    pub way: Way,
     /// Whether there are more than are kept; the first are.
     pub more: bool,
 }
 
 impl Behind {
-    /// Returns the mixes, in chain order.
+    /// Returns the transactions that were passed this way, in chain order.
     ///
     /// # Panics
     ///
     /// When the view is of another chain.
-    pub fn mixes(&self, view: View<'_>) -> Vec<TxIndex> {
-        let mut mixes: Vec<TxIndex> = self.outputs.iter().map(|output| view.output(*output).tx().index()).collect();
+    pub fn mixes(&self, view: View<'_>, way: Way) -> Vec<TxIndex> {
+        let mut mixes: Vec<TxIndex> = self.passed(way).map(|output| view.output(output).tx().index()).collect();
         mixes.dedup();
         mixes
     }
 
-    fn of(outputs: BTreeSet<OutputIndex>, more: bool) -> Option<Self> {
+    /// Returns the outputs that were passed this way, in chain order.
+    pub fn passed(&self, way: Way) -> impl Iterator<Item = OutputIndex> + '_ {
+        self.outputs.iter().filter(move |(_, own)| *own == way).map(|(output, _)| *output)
+    }
+
+    fn of(mut outputs: Vec<(OutputIndex, Way)>, way: Option<Way>, more: bool) -> Option<Self> {
+        outputs.sort_unstable();
+        outputs.dedup();
+        let way = outputs.iter().map(|(_, way)| *way).chain(way).min()?;
         let more = more || outputs.len() > OUTPUTS_MAX;
-        let outputs: Arc<[OutputIndex]> = outputs.into_iter().take(OUTPUTS_MAX).collect();
-        (!outputs.is_empty()).then_some(Self { outputs, more })
+        outputs.truncate(OUTPUTS_MAX);
+        Some(Self { outputs: outputs.into(), way, more })
     }
 
     fn joined<'b>(of: impl Iterator<Item = &'b Self>) -> Option<Self> {
@@ -56,7 +105,8 @@ impl Behind {
             return Some(one.clone());
         }
         let more = all.iter().any(|one| one.more);
-        Self::of(all.iter().flat_map(|one| one.outputs.iter().copied()).collect(), more)
+        let way = all.iter().map(|one| one.way).min();
+        Self::of(all.iter().flat_map(|one| one.outputs.iter().copied()).collect(), way, more)
     }
 }
 
@@ -78,20 +128,24 @@ pub struct Linked {
     pub vins: Vec<u32>,
     /// The outputs that are the payer's.
     pub vouts: Vec<u32>,
+    /// The mixes that spend these outputs, in chain order: of a Tx0 the evidence that it is one. Empty for the change of a mix.
+    pub spent_by: Vec<TxIndex>,
 }
 
 /// Works out all that a trace says about mixes beside its amounts.
-pub(in crate::trace) fn finish(trace: &mut Trace<'_>) {
+pub(in crate::trace) fn finish(trace: &mut Trace<'_>, through: Option<&Through>) {
+    let Some(through) = through else { return };
     trace.passage.crossings.sort_by_key(|crossing| crossing.tx);
+    trace.passage.suspects.sort_by_key(|suspect| suspect.tx);
     trace.passage.behind = behind(trace);
-    trace.passage.linked = linked(trace);
+    trace.passage.linked = linked(trace, &through.mixes);
     trace.passage.consolidations = super::consolidation::find(trace);
 }
 
 fn behind(trace: &Trace<'_>) -> BTreeMap<OutputIndex, Behind> {
-    let Passage { crossings, .. } = &trace.passage;
+    let Passage { crossings, suspects, .. } = &trace.passage;
     let mut found: BTreeMap<OutputIndex, Behind> = BTreeMap::new();
-    if crossings.iter().all(|crossing| crossing.how == How::Stopped) {
+    if suspects.is_empty() && crossings.iter().all(|crossing| crossing.how == How::Stopped) {
         return found;
     }
     let view = trace.view;
@@ -111,27 +165,32 @@ fn behind(trace: &Trace<'_>) -> BTreeMap<OutputIndex, Behind> {
             Via::Fee(payer) => fees.get(&payer),
         }));
         let crossing = trace.passage.at(tx).filter(|crossing| crossing.how != How::Stopped);
-        let mixes = crossing.is_some();
+        let way = match crossing {
+            Some(_) => Some(Way::Mixed),
+            None => trace.passage.suspect(tx).map(|_| Way::Suspected),
+        };
         for output in touched.get(&tx).into_iter().flatten() {
             let vout = view.output(*output).vout();
             let settled = crossing.is_some_and(|crossing| crossing.settled.contains(&vout));
-            let own = if mixes && !settled { with(into.as_ref(), *output) } else { into.clone() };
+            let own = with(into.as_ref(), *output, if settled { Some(Way::Linked) } else { way });
             found.extend(own.map(|own| (*output, own)));
         }
         // The fee of a mix is no output; its first output stands for it.
         let first = view.tx(tx).outputs().next().map(|output| output.index());
-        let fee = if let (true, Some(first)) = (mixes, first) { with(into.as_ref(), first) } else { into };
+        let fee = first.and_then(|first| with(into.as_ref(), first, way));
         fees.extend(fee.map(|fee| (tx, fee)));
     }
     found
 }
 
-fn with(behind: Option<&Behind>, output: OutputIndex) -> Option<Behind> {
-    let outputs = behind.iter().flat_map(|behind| behind.outputs.iter().copied()).chain([output]);
-    Behind::of(outputs.collect(), behind.is_some_and(|behind| behind.more))
+/// What lies before an output: what came in, and the output itself where its transaction is or may be a mix.
+fn with(behind: Option<&Behind>, output: OutputIndex, way: Option<Way>) -> Option<Behind> {
+    let Some(way) = way else { return behind.cloned() };
+    let outputs = behind.iter().flat_map(|behind| behind.outputs.iter().copied()).chain([(output, way)]);
+    Behind::of(outputs.collect(), behind.map(|behind| behind.way), behind.is_some_and(|behind| behind.more))
 }
 
-fn linked(trace: &Trace<'_>) -> Vec<Linked> {
+fn linked(trace: &Trace<'_>, mixes: &Mixes) -> Vec<Linked> {
     let mut linked = Vec::new();
     for crossing in &trace.passage.crossings {
         let link = |link: &change::ChangeLink| Linked {
@@ -140,17 +199,22 @@ fn linked(trace: &Trace<'_>) -> Vec<Linked> {
             confidence: change::CONFIDENCE,
             vins: link.vins.clone(),
             vouts: vec![link.vout],
+            spent_by: Vec::new(),
         };
         linked.extend(crossing.changes.iter().map(link));
     }
-    if trace.passage.mode.is_some() {
-        for tx in trace.nodes.iter().filter(|tx| trace.carries_to(**tx).next().is_some()) {
-            let tx = trace.view.tx(*tx);
-            let Some(finding) = premix::find(tx).filter(Finding::is_yes) else { continue };
-            let vins = (0..crate::id::small(tx.inputs().len())).collect();
-            let (rule, confidence) = (finding.rule, finding.confidence);
-            linked.push(Linked { tx: tx.index(), rule, confidence, vins, vouts: premix::kept(tx) });
-        }
+    for tx in trace.nodes.iter().filter(|tx| trace.carries_to(**tx).next().is_some()) {
+        let tx = trace.view.tx(*tx);
+        let Some(finding) = premix::find(tx).filter(|finding| mixes.affirms(finding)) else { continue };
+        let (rule, confidence) = (finding.rule, finding.confidence);
+        let (vins, vouts) = ((0..crate::id::small(tx.inputs().len())).collect(), premix::kept(tx));
+        let spenders =
+            tx.outputs().filter(|output| vouts.contains(&output.vout())).filter_map(|output| output.spender());
+        let mut spent_by: Vec<TxIndex> =
+            spenders.filter(|spender| mixes.find(*spender).is_some()).map(Tx::index).collect();
+        spent_by.sort_unstable();
+        spent_by.dedup();
+        linked.push(Linked { tx: tx.index(), rule, confidence, vins, vouts, spent_by });
     }
     linked.sort_by(|a, b| (a.tx, &a.vouts).cmp(&(b.tx, &b.vouts)));
     linked

@@ -8,11 +8,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::chain::{Tx, View};
 use crate::detect::coinjoin::Rules;
-use crate::detect::{Confidence, Finding};
+use crate::detect::{Confidence, Finding, Verdict};
 use crate::id::TxIndex;
 use crate::trace::{Reason, Stop, Visit};
 
-/// Which transactions are mixes. What is undecided is none.
+/// Which transactions are mixes. What is undecided, or less sure than asked for, is taken for none and named ([`Trace::suspects`]).
+///
+/// [`Trace::suspects`]: crate::trace::Trace::suspects
 ///
 /// # Examples
 ///
@@ -48,19 +50,57 @@ impl Mixes {
     /// for this chain alone.
     pub fn of(view: View<'_>, rules: Rules, confidence_min: Confidence) -> Self {
         let lazy = Self::new(rules, confidence_min);
-        let found = view.gather(|tx, found| found.extend(lazy.find(tx).map(|finding| (tx.index(), finding))));
+        let found = view.gather(|tx, found| found.extend(lazy.look(tx).map(|finding| (tx.index(), finding))));
         Self { known: Some(found.into_iter().collect()), ..lazy }
     }
 
     /// Says why a transaction is a mix; `None` where it is none.
     pub fn find(&self, tx: Tx<'_>) -> Option<Finding> {
+        self.look(tx).filter(|finding| self.affirms(finding))
+    }
+
+    /// Says what the rules hold of a transaction, whether it suffices or not; `None` where they see no mix or say that it is none.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fundtrace::detect::{self, Confidence, coinjoin::Rules};
+    /// use fundtrace::trace::Mixes;
+    /// let chain = detect::sketch(&[9_000_000, 7_000_000, 8_000_000], &[5_000_000, 5_000_000, 5_000_000, 3_999_000, 1_999_000])?;
+    /// let tx = chain.view().txs().find(|tx| tx.inputs().len() == 3).unwrap();
+    /// let mixes = Mixes::new(Rules::default(), Confidence::from_percent(60));
+    /// let suspected = mixes.look(tx).unwrap();
+    /// assert!(suspected.rule == "joinmarket/1" && !mixes.affirms(&suspected));
+    /// assert!(mixes.find(tx).is_none());
+    /// # Ok::<(), fundtrace::Error>(())
+    /// ```
+    pub fn look(&self, tx: Tx<'_>) -> Option<Finding> {
         if let Some(known) = &self.known {
             return known.get(&tx.index()).cloned();
         }
         if tx.is_coinbase() {
             return None;
         }
-        self.rules.classify(tx).filter(|finding| finding.is_yes() && finding.confidence >= self.confidence_min)
+        self.rules.classify(tx).filter(|finding| finding.verdict != Verdict::No)
+    }
+
+    /// True when a finding is sure enough to be acted on.
+    ///
+    /// # Examples
+    ///
+    /// See [`look`](Self::look).
+    pub fn affirms(&self, finding: &Finding) -> bool {
+        finding.is_yes() && finding.confidence >= self.confidence_min
+    }
+
+    /// Returns the confidence from which on a transaction is taken for a mix.
+    pub fn confidence_min(&self) -> Confidence {
+        self.confidence_min
+    }
+
+    /// Returns the rules with the caller's lists.
+    pub fn rules(&self) -> &Rules {
+        &self.rules
     }
 
     /// Makes a stop of it, for the engines and runs that know no other way: the trace ends at outputs whose spender is a mix.

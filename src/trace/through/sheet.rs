@@ -3,13 +3,14 @@
 use bitcoin::Amount;
 use serde::Serialize;
 
-use super::How;
+use super::{How, Way};
 use crate::trace::Trace;
 
 /// How much taint came to mixes, by what was done there, and how much of the trace's ends lies behind one.
 ///
-/// `stopped` is part of the balance's ends. The others count a coin once for each mix that it went through, so they are no part of the balance;
-/// `behind + clear` is its `ends + truncated`. Under poison all are sums of values that overlap.
+/// `stopped` is part of the balance's ends. What went in otherwise counts a coin once for each mix that it went through, so it is no part of
+/// the balance. The ends are told apart by the [`Way`] that says the least: `behind + behind_suspected + linked_change + clear` is the
+/// balance's `ends + truncated`. Under poison all are sums of values that overlap.
 ///
 /// # Examples
 ///
@@ -32,10 +33,19 @@ pub struct MixSheet {
     /// It was to be weighed and was spread, because the matrix is not exact.
     #[serde(rename = "fell_back_sat", with = "bitcoin::amount::serde::as_sat")]
     pub fell_back: Amount,
+    /// It came to what may be a mix, undecided or less sure than was asked for, and the rule went on as if there were none.
+    #[serde(rename = "suspected_sat", with = "bitcoin::amount::serde::as_sat")]
+    pub suspected: Amount,
     /// Taint in ends behind a mix.
     #[serde(rename = "ends_behind_sat", with = "bitcoin::amount::serde::as_sat")]
     pub behind: Amount,
-    /// Taint in ends that no mix lies before.
+    /// Taint in ends behind what may be a mix, and behind none that is taken for one.
+    #[serde(rename = "ends_behind_suspected_sat", with = "bitcoin::amount::serde::as_sat")]
+    pub behind_suspected: Amount,
+    /// Taint in ends that came out of mixes as linked change alone: clear of them if that inference holds.
+    #[serde(rename = "ends_linked_change_sat", with = "bitcoin::amount::serde::as_sat")]
+    pub linked_change: Amount,
+    /// Taint in ends that nothing lies before that is or may be a mix.
     #[serde(rename = "ends_clear_sat", with = "bitcoin::amount::serde::as_sat")]
     pub clear: Amount,
 }
@@ -74,8 +84,14 @@ impl Trace<'_> {
                 How::LinksBounded | How::LinksUndecided => &mut sheet.fell_back,
             } += crossing.entered;
         }
+        sheet.suspected = self.suspects().iter().map(|suspect| suspect.entered).sum();
         for end in self.ends() {
-            *if self.behind(end.output).is_some() { &mut sheet.behind } else { &mut sheet.clear } += end.amount;
+            *match self.behind(end.output).map(|behind| behind.way) {
+                Some(Way::Mixed) => &mut sheet.behind,
+                Some(Way::Suspected) => &mut sheet.behind_suspected,
+                Some(Way::Linked) => &mut sheet.linked_change,
+                None => &mut sheet.clear,
+            } += end.amount;
         }
         sheet
     }
