@@ -238,7 +238,7 @@ impl<'a> Peels<'a> {
     }
 
     /// Whether the chain from a transaction on is shorter than [`Terms::steps_min`] for a tag alone: what goes on pays a tagged address, and behind it
-    /// the steps go on as they would without the tag, far enough.
+    /// the steps go on as they would without the tag, far enough. O([`Terms::steps_min`]).
     ///
     /// # Examples
     ///

@@ -233,12 +233,14 @@ impl Tags {
         sha256::Hash::hash(lines.concat().as_bytes())
     }
 
-    /// The tagged addresses that a view shows, in chain order, each with those of its tags that were not retracted.
+    /// The tagged addresses that a view shows, in chain order, each with those of its tags that are ground for an inference: not retracted, and not
+    /// inferred themselves.
     pub(crate) fn addresses(&self, view: View<'_>) -> Vec<(AddressIndex, Vec<&Tag>)> {
         let seen = view.addresses_seen();
         let found = |(script, tags): (&ScriptBuf, _)| {
             let tags: &Vec<Tag> = tags;
-            let tags: Vec<&Tag> = tags.iter().filter(|tag| tag.retracted.is_none()).collect();
+            let stands = |tag: &&Tag| tag.retracted.is_none() && tag.inferred.is_none();
+            let tags: Vec<&Tag> = tags.iter().filter(stands).collect();
             let address = view.address_index(script).filter(|address| address.at() < seen && !tags.is_empty())?;
             Some((address, tags))
         };

@@ -285,6 +285,30 @@ proptest! {
     }
 
     #[test]
+    fn a_tag_cuts_short_what_is_long_enough_without_it(case in case(true), bits in any::<u64>(), least in 1..4_u32) {
+        let chain = case.chain();
+        let view = chain.view();
+        let (rule, terms) = (Ratio::of_ppm(500_001).in_hindsight(), loose().steps_min(least));
+        let tagged = |output: Output<'_>| {
+            let at = u64::from(output.outpoint().vout) + output.value().map_or(0, Amount::to_sat);
+            bits >> (at % 64) & 1 == 1
+        };
+        let with = Peels::of(view, &rule, &terms, Known::default().tagged(&tagged));
+        let without = Peels::of(view, &rule, &terms, Known::default());
+        for tx in view.txs().map(|tx| tx.index()) {
+            let cut = with.length(tx) > 0 && with.length(tx) < least && without.length(tx) >= least;
+            prop_assert_eq!(with.is_cut_short(tx), cut);
+        }
+        // Each step is told once at most: of a chain, or of one cut short.
+        let chains = with.chains().chain(with.cut_short());
+        let mut told: Vec<TxIndex> = chains.flat_map(|chain| chain.steps).map(|step| step.tx).collect();
+        let all = told.len();
+        told.sort_unstable();
+        told.dedup();
+        prop_assert_eq!(told.len(), all);
+    }
+
+    #[test]
     fn what_enters_a_chain_is_peeled_left_or_paid(case in case(false)) {
         let chain = case.chain();
         let view = chain.view();

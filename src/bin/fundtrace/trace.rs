@@ -357,11 +357,7 @@ fn deposits(view: View<'_>, tags: &Tags, categories: &[String]) -> Deposits {
     let mut services = Tags::default();
     let wanted = |tag: &&Tag| categories.is_empty() || categories.iter().any(|category| tag.is_of(category));
     for (script, own) in tags.iter() {
-        // What an earlier run inferred is no ground for another inference.
-        own.iter()
-            .filter(wanted)
-            .filter(|tag| tag.inferred.is_none())
-            .for_each(|tag| services.insert(script.to_owned(), tag.clone()));
+        own.iter().filter(wanted).for_each(|tag| services.insert(script.to_owned(), tag.clone()));
     }
     let guard = Guard::default();
     let clusters = fundtrace::cluster::by_spending(view, |tx| guard.skips(tx));
