@@ -120,7 +120,7 @@ fn told(view: View<'_>, seeds: &[Seed], tags: &Tags, deposits: &Deposits) -> Res
     let classified: BTreeMap<AddressIndex, Classification> =
         deposits.iter().map(|deposit| (deposit.address, Classification::of_deposit(view, deposits, deposit))).collect();
     let report = Report::new(&traces)?.tags(tags, &[]).classified(&classified);
-    println!("\nThe greatest three of {} leads:\n", report.sentences().len());
+    println!("\nThe first three of {} leads:\n", report.sentences().len());
     for sentence in report.sentences().iter().take(3) {
         println!("{sentence}\n");
     }

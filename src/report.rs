@@ -24,7 +24,7 @@ mod spread;
 pub mod table;
 pub mod tagpack;
 
-pub use manifest::{Conventions, Facts, Given, Manifest, OwnersGiven, Seen};
+pub use manifest::{Conventions, Facts, Given, Manifest, OwnersGiven, PeelsGiven, Seen};
 pub use sentence::{Classification, Sentence};
 pub use spread::{Arrived, Spread};
 
@@ -36,7 +36,7 @@ use crate::id::{AddressIndex, OutputIndex};
 use crate::service::peel::Peels;
 use crate::spec::ResolvedSeed;
 use crate::tag::{Listing, Tags};
-use crate::trace::{Bound, Exposure, Owner, Owners, PathLimits, Trace};
+use crate::trace::{Bound, Exposure, LeadOrder, Owner, Owners, PathLimits, Trace};
 
 /// Traces of one run, known to belong together.
 ///
@@ -66,6 +66,7 @@ pub struct Report<'t, 'c> {
     tags: Option<&'t Tags>,
     packs: &'t [Listing],
     classified: Option<&'t BTreeMap<AddressIndex, Classification>>,
+    order: LeadOrder,
 }
 
 impl<'t, 'c> Report<'t, 'c> {
@@ -116,6 +117,7 @@ impl<'t, 'c> Report<'t, 'c> {
             tags: None,
             packs: &[],
             classified: None,
+            order: LeadOrder::default(),
         })
     }
 
@@ -231,8 +233,15 @@ impl<'t, 'c> Report<'t, 'c> {
         self
     }
 
-    /// Says of the leads that end at services what an investigator can act on, with what it rests on and what would defeat it: the greatest
-    /// first, twenty at most, under the first rule that keeps the order of satoshis, or else conserves, and under the next conserving one where that
+    /// Says in which order [`sentences`](Self::sentences) stand; by [`Rank`](crate::trace::Rank) when not called.
+    #[must_use]
+    pub fn order(mut self, order: LeadOrder) -> Self {
+        self.order = order;
+        self
+    }
+
+    /// Says of the leads that end at services what an investigator can act on, with what it rests on and what would defeat it, in the
+    /// [order](Self::order) asked for, twenty at most, each with why it ranks there; under the first rule that keeps the order of satoshis, or else conserves, and under the next conserving one where that
     /// one does not come.
     ///
     /// # Examples

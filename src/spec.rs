@@ -4,7 +4,7 @@ mod case;
 mod seed;
 
 pub use case::{Case, SeedEntry, TagEntry};
-pub use seed::{Place, ResolvedSeed, SeedSpec, heights, resolve};
+pub use seed::{Place, ResolvedSeed, SeedSpec, heights, resolve, resolve_with};
 
 pub use crate::taint::Rule;
 

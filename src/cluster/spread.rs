@@ -68,8 +68,8 @@ pub enum Carried {
 
 /// Carries tags on to the clusters of their addresses. `rule` says how the clusters were made, with versions and parameters.
 ///
-/// The tags that were there stay as they are and come before what is added. What is added is of this chain alone. A tag that was retracted is
-/// not carried on.
+/// The tags that were there stay as they are and come before what is added. What is added is of this chain alone. A tag that was retracted, or
+/// is inferred itself (by an earlier run, say), is not carried on.
 ///
 /// # Complexity
 ///
@@ -103,7 +103,9 @@ pub fn spread(view: View<'_>, clusters: &Clusters, tags: &Tags, rule: &str, carr
     for (script, tags) in tags.iter() {
         let Some(address) = view.address_index(script) else { continue };
         let Some(cluster) = clusters.of(address).filter(|cluster| clusters.size(*cluster) > 1) else { continue };
-        let goes = |tag: &&Tag| (tag.is_cluster_definer || carried == Carried::Every) && tag.retracted.is_none();
+        // An inference is no ground for the next: it would lose where it came from.
+        let stands = |tag: &Tag| tag.retracted.is_none() && tag.inferred.is_none();
+        let goes = |tag: &&Tag| (tag.is_cluster_definer || carried == Carried::Every) && stands(tag);
         let going: Vec<_> = tags.iter().filter(goes).map(|tag| (address, tag)).collect();
         if !going.is_empty() {
             found.entry(cluster).or_default().extend(going);

@@ -1,7 +1,10 @@
 //! What rules about services say of addresses, in the words of a report.
 
+use std::sync::Arc;
+
 use super::Classification;
 use crate::chain::View;
+use crate::id::AddressIndex;
 use crate::service::deposit::{self, Deposit, Deposits};
 use crate::tag::Tag;
 
@@ -35,11 +38,17 @@ impl Classification {
         let named: Vec<String> = sweeps.iter().take(NAMED_MAX).map(|tx| view.tx(*tx).txid().to_string()).collect();
         let more = sweeps.len().saturating_sub(NAMED_MAX);
         let and_more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let of_service =
+            |address: AddressIndex| deposits.owner(address).is_some_and(|owner| Arc::ptr_eq(owner, service));
+        let paid = sweeps.iter().flat_map(|tx| view.tx(*tx).outputs()).filter_map(|output| output.address_index());
+        let place =
+            paid.into_iter().find(|address| of_service(*address)).map(|address| view.address(address).to_string());
         let percent = u8::try_from(deposit.confidence.to_ppm() / 10_000).unwrap_or(100);
         let mut said = Self::new("probable deposit address", &service.label, deposit::RULE)
             .category(&service.category)
             .confidence(percent)
             .source(source(service))
+            .from(place.unwrap_or_default())
             .because(format!(
                 "what it received went on to {} in {} transactions: {}{and_more}",
                 service.label,
@@ -64,7 +73,7 @@ impl Classification {
 /// Who says whose the service's address is, and when.
 fn source(tag: &Tag) -> String {
     match tag.lastmod {
-        Some(day) => format!("{}, {day}", tag.source),
+        Some(day) => format!("{}, changed {day}", tag.source),
         None => tag.source.clone(),
     }
 }

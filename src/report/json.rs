@@ -22,10 +22,11 @@
 //! | `.ends[].tag` | of a `tagged` end the whole tag: label, category, source, and what else it says ([`Tag`]); `inferred` where a cluster carried it there; otherwise `null` |
 //! | `spread[]` | for each end the least and the most that any rule run is known to put there, in all and by source |
 //! | `.by_policy` | what each rule puts there, ended or carried on; `null` where a stop cut that rule before it could be seen, and then `.cut` is `true` |
-//! | `leads[]` | the greatest ends at services, as the `sentence` says them, with `why` and `defeat`: see [`Sentence`](super::Sentence) |
-//! | `tagged[]` | where the report knows tags: the tagged outputs that taint touched, whether some rule carried it on (`passed`), whether sources contradict each other (`conflict`), and their `tags` |
+//! | `leads[]` | the first ends at services by `rank` (`exit`, `evidence`, `mixes` before it and `suspects`, `per_mille` of what was seeded, and `because` in words), as the `sentence` says them, with `why` and `defeat`: see [`Sentence`](super::Sentence) |
+//! | `tagged[]` | where the report knows tags: the tagged outputs that taint touched, whether some rule carried it on (`passed`), whether sources contradict each other (`conflict`), and their `tags`; `lapsed` are those that do not hold on the block's day or were taken back, and count for nothing |
 //! | `bounds[]` | where they were asked for: the `place`, the `least_sat` and `most_sat` that any conserving rule can assign to it (`null` where nothing can be said), why there is no upper one (`void`: `unknown_spender`, `limit`), and the `sentence` that says so; they are of rules followed without limits, by the run's convention on fees |
-//! | `peel_chains[]` | where they were asked for: each peel chain on the way as one step, under each rule, with its peels |
+//! | `peel_chains[]` | where they were asked for: each peel chain on the way as one step, under each rule, with its peels: an inference (`meaning`) by `rule` with `change` and `confidence_ppm`; `upper_bound` under poison; `cut_short` where a tag (`stop_tag`) alone makes it too short to be a chain |
+//! | `manifest.peels` | where peel chains were asked for: the rule, the change rule, and every threshold (`terms`) |
 //! | `routes[]` | where they were asked for: the best routes `to` an output on the touched graph in each `order`, step by step; under poison where it was run |
 //! | `manifest.owners` | where owners were asked for: the rules they were inferred under, and whether moves are counted between them (`entities`) |
 //! | `.owner` of ends, carries, spread, steps of paths and routes | where owners were asked for: the inferred owner, `cluster` (its first address) and how many `addresses` it has; `null` for an output without an address |

@@ -9,6 +9,7 @@ use super::Report;
 use crate::chain::Counts;
 use crate::cluster::Rule;
 use crate::id::BlockHeight;
+use crate::service::peel::{self, Peels};
 use crate::spec::{self, ResolvedSeed};
 use crate::tag::Listing;
 use crate::trace::{MixesGiven, Options, Policy};
@@ -47,6 +48,9 @@ pub struct Manifest {
     /// Who was taken to own what, where owners are shown or moves counted between them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub owners: Option<OwnersGiven>,
+    /// Under which rule and terms peel chains were inferred, where they are shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peels: Option<PeelsGiven>,
     /// What was called a mix, by which rules, and what was done there; `None` where mixes were not looked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mixes: Option<MixesGiven>,
@@ -131,6 +135,40 @@ pub struct OwnersGiven {
     pub meaning: &'static str,
 }
 
+/// Under which rule and terms peel chains were inferred. They are no facts of the chain.
+///
+/// # Examples
+///
+/// See [`Report::peels`].
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct PeelsGiven {
+    /// The rule and its version.
+    pub rule: &'static str,
+    /// The change rule that says what goes on, with its version and parameters.
+    pub change: String,
+    /// Every threshold of the rule by name; `None` where it is not asked.
+    pub terms: BTreeMap<&'static str, Option<u64>>,
+    /// What a peel chain in this report is.
+    pub meaning: &'static str,
+}
+
+impl PeelsGiven {
+    fn of(peels: &Peels<'_>) -> Self {
+        let (rule, terms) = (peel::RULE, peels.terms().parameters().into_iter().collect());
+        Self { rule, change: peels.rule().to_owned(), terms, meaning: super::peels::MEANING }
+    }
+
+    /// The terms as a rule's parameters are written.
+    #[cfg(feature = "table")]
+    pub(super) fn terms_told(&self) -> String {
+        let one = |(name, value): (&&str, &Option<u64>)| {
+            value.map_or(format!("{name}=none"), |value| format!("{name}={value}"))
+        };
+        self.terms.iter().map(one).collect::<Vec<_>>().join(" ")
+    }
+}
+
 /// A seed as it was given.
 ///
 /// # Examples
@@ -212,6 +250,7 @@ impl Manifest {
                 entities: first.entity_rules().is_some(),
                 meaning: "an inference: a cluster of addresses that appear to have one owner under these rules, named by its first address",
             }),
+            peels: report.peels.map(PeelsGiven::of),
             mixes: first.mixes_given().cloned(),
             stop: first.stop().to_owned(),
             seeds,

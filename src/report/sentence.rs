@@ -11,12 +11,13 @@ use std::fmt;
 use bitcoin::{Address, Amount, OutPoint, Txid};
 use serde::Serialize;
 
+use super::tagpack::is_given;
 use super::{Report, visible};
-use crate::chain::View;
+use crate::chain::{Output, View};
 use crate::id::TxIndex;
-use crate::tag::{Confidence, Inferred, Tag, Tags};
+use crate::tag::{Confidence, Date, Inferred, Tag, Tags};
 use crate::taint::Origin;
-use crate::trace::{Crossing, How, Reason, Suspect, Trace, Way};
+use crate::trace::{Crossing, Exit, Grade, How, LeadOrder, Rank, Reason, Suspect, Trace, Way};
 
 /// How many leads become sentences.
 const LEADS_MAX: usize = 20;
@@ -55,6 +56,9 @@ pub struct Classification {
     pub confidence: Option<u8>,
     /// The tag on which it rests: its source and date; empty where it rests on none.
     pub source: String,
+    /// An address of the owner's to which this one's coins go; empty where none is named.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub from: String,
     /// What it rests on, a sentence each.
     pub why: Vec<String>,
     /// What would show that it is wrong, a sentence each.
@@ -65,8 +69,8 @@ impl Classification {
     /// Says what an address is, whose, and by which rule.
     pub fn new(kind: impl Into<String>, owner: impl Into<String>, rule: impl Into<String>) -> Self {
         let (kind, owner, rule) = (kind.into(), owner.into(), rule.into());
-        let (category, source) = (String::new(), String::new());
-        Self { kind, owner, category, rule, confidence: None, source, why: Vec::new(), defeat: Vec::new() }
+        let [category, source, from] = [const { String::new() }; 3];
+        Self { kind, owner, category, rule, confidence: None, source, from, why: Vec::new(), defeat: Vec::new() }
     }
 
     /// Says what kind of service or actor the owner is.
@@ -90,6 +94,13 @@ impl Classification {
         self
     }
 
+    /// Names an address of the owner's to which this one's coins go.
+    #[must_use]
+    pub fn from(mut self, from: impl Into<String>) -> Self {
+        self.from = from.into();
+        self
+    }
+
     /// Adds what it rests on.
     #[must_use]
     pub fn because(mut self, why: impl Into<String>) -> Self {
@@ -106,7 +117,8 @@ impl Classification {
 }
 
 impl Classification {
-    /// Returns the tag that says the same, to be written into a [TagPack](super::tagpack): its source is the rule, its context the rest.
+    /// Returns the tag that says the same, to be written into a [TagPack](super::tagpack): its source is the rule, its context the rest. It says that it
+    /// is [inferred](Tag::inferred).
     ///
     /// # Examples
     ///
@@ -123,7 +135,8 @@ impl Classification {
             "kind": kind, "confidence": confidence, "tag": source, "why": why, "defeat": defeat,
         });
         let by = format!("fundtrace {}, rule {rule}", env!("CARGO_PKG_VERSION"));
-        let tag = Tag::new(&self.owner, &self.category, by).context(context.to_string());
+        let inferred = Inferred::new(&self.from, rule, "");
+        let tag = Tag::new(&self.owner, &self.category, by).context(context.to_string()).inferred(inferred);
         match confidence.and_then(Confidence::of_percent) {
             Some(confidence) => tag.confidence(confidence),
             None => tag,
@@ -171,6 +184,8 @@ pub struct Sentence {
     pub tag: Option<Tag>,
     /// What a rule about services says of the address, where it does.
     pub classification: Option<Classification>,
+    /// What it is ranked by, and why it stands where it does.
+    pub rank: Rank,
     /// The sentence.
     pub sentence: String,
     /// What it rests on, a sentence each.
@@ -184,6 +199,7 @@ impl fmt::Display for Sentence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Labels and sources are a stranger's words: a line break in one must not begin a line of ours.
         f.write_str(&visible(&self.sentence))?;
+        write!(f, "\n  why it ranks here: {}", self.rank)?;
         for why in &self.why {
             write!(f, "\n  why: {}", visible(why))?;
         }
@@ -285,17 +301,42 @@ pub(super) fn sentences(report: &Report<'_, '_>) -> Vec<Sentence> {
     let told = telling(traces);
     let others = places.0.iter().map(|(trace, _)| *trace).filter(|trace| trace.policy().name != told.policy().name);
     let mut seen = BTreeSet::new();
-    let mut found: Vec<(&Trace<'_>, Key, Lead)> = Vec::new();
+    let mut found: Vec<(&Trace<'_>, Key, Lead, Rank)> = Vec::new();
     for trace in std::iter::once(told).chain(others) {
         let of_trace = leads(report, trace).into_iter().filter(|(key, _)| seen.insert(key.clone()));
-        found.extend(of_trace.map(|(key, lead)| (trace, key, lead)));
+        found.extend(of_trace.filter_map(|(key, lead)| {
+            let rank = rank(report, trace, &key, &lead)?;
+            Some((trace, key, lead, rank))
+        }));
     }
-    found.sort_by_key(|(_, _, lead)| (Reverse(lead.amount), lead.hops, lead.outpoint));
+    match report.order {
+        LeadOrder::Value => found.sort_by_key(|(_, _, lead, _)| (Reverse(lead.amount), lead.hops, lead.outpoint)),
+        LeadOrder::Rank => found.sort_by_key(|(.., rank)| *rank),
+    }
     found.truncate(LEADS_MAX);
-    found.into_iter().map(|(trace, key, lead)| sentence(report, &places, trace, key, lead)).collect()
+    found.into_iter().map(|(trace, key, lead, rank)| sentence(report, &places, trace, key, lead, rank)).collect()
 }
 
-fn sentence(report: &Report<'_, '_>, places: &Places<'_, '_>, trace: &Trace<'_>, key: Key, lead: Lead) -> Sentence {
+/// What a lead is ranked by: a rule about services says more of the address than a tag.
+fn rank(report: &Report<'_, '_>, trace: &Trace<'_>, key: &Key, lead: &Lead) -> Option<Rank> {
+    let output = trace.view().output_at(lead.outpoint)?;
+    let class = output.address_index().and_then(|index| report.classified?.get(&index));
+    let (exit, grade) = match (class, &key.1) {
+        (Some(class), _) => (Exit::Service, Grade::of_percent(class.confidence)),
+        (None, Some(tag)) => (Exit::of_tag(tag), Grade::of_tag(tag)),
+        (None, None) => return None,
+    };
+    Some(Rank::of(trace, output.index(), exit, grade, lead.amount, lead.hops))
+}
+
+fn sentence(
+    report: &Report<'_, '_>,
+    places: &Places<'_, '_>,
+    trace: &Trace<'_>,
+    key: Key,
+    lead: Lead,
+    rank: Rank,
+) -> Sentence {
     let index = trace.view().output_at(lead.outpoint).and_then(|output| output.address_index());
     let class = report.classified.zip(index).and_then(|(classified, index)| classified.get(&index)).cloned();
     let (way, mixes) = way(report, trace, &lead);
@@ -332,7 +373,8 @@ fn sentence(report: &Report<'_, '_>, places: &Places<'_, '_>, trace: &Trace<'_>,
         least_sat: least.map(Amount::to_sat),
         most_sat: most.map(Amount::to_sat),
         hops: lead.hops,
-        why: why(places, &known),
+        rank,
+        why: why(report, places, &known),
         defeat: defeat(report, places, &known),
         tag: tag.clone(),
         classification: class.clone(),
@@ -393,16 +435,21 @@ fn suspects<'t>(trace: &'t Trace<'_>, lead: &Lead) -> Vec<&'t Suspect> {
     trace.suspects().iter().filter(|suspect| passed.contains(&suspect.tx)).collect()
 }
 
-fn why(places: &Places<'_, '_>, known: &Known<'_, '_>) -> Vec<String> {
-    let Known { trace, key, class, mixes, .. } = known;
+fn why(report: &Report<'_, '_>, places: &Places<'_, '_>, known: &Known<'_, '_>) -> Vec<String> {
+    let Known { trace, lead, key, class, mixes, .. } = known;
     let mut why: Vec<String> = class.as_ref().map_or(Vec::new(), |class| class.why.clone());
     why.extend(known.tag().map(|tag| {
-        let source = if tag.source.is_empty() { "a source without a name" } else { &tag.source };
+        let source = tag.sayer();
         let pack = [("in ", &tag.pack), ("by ", &tag.creator), ("under ", &tag.license)];
         let pack = pack.iter().filter(|(_, text)| !text.is_empty() && **text != tag.source);
         let pack: Vec<String> = pack.map(|(word, text)| format!("{word}{text}")).collect();
         let pack = if pack.is_empty() { String::new() } else { format!(" ({})", pack.join(", ")) };
+        let given = trace.view().output_at(lead.outpoint).is_some_and(|output| is_given(report, output.index(), tag));
         match &tag.inferred {
+            Some(inferred) if given => {
+                format!("{source} says so{pack}: an earlier inference ({inferred}), and no statement on this address")
+            }
+            Some(inferred) if inferred.cluster.is_empty() => format!("{source} says so{pack}: {inferred}"),
             Some(Inferred { from, rule, cluster }) => format!(
                 "{source} says so of {from}{pack}; {rule} puts that address and this one into one cluster, that of {cluster}"
             ),
@@ -417,12 +464,39 @@ fn why(places: &Places<'_, '_>, known: &Known<'_, '_>) -> Vec<String> {
     why
 }
 
+/// What is said of the place and does not hold: on the payment's day, or because it was taken back; and what was taken back of the address that a
+/// cluster's tag comes from.
+fn lapsed(tags: &Tags, output: Output<'_>, tag: Option<&Tag>) -> Vec<String> {
+    let taken_back = |of: &str, tag: &Tag| {
+        let day = tag.retracted?;
+        Some(format!("{} took back on {day} what it said of {of}: {}", tag.sayer(), tag.label))
+    };
+    let day = output.tx().time().map_or("on that day".to_owned(), |time| format!("on {}", Date::of_unix(time)));
+    let said = |tag: &Tag| {
+        let other_days = || {
+            format!(
+                "{} says {} of this address, which {}: not {day}, so it is not used",
+                tag.sayer(),
+                tag.label,
+                tag.days()
+            )
+        };
+        taken_back("this address", tag).unwrap_or_else(other_days)
+    };
+    let mut lapsed: Vec<String> = tags.lapsed(output).map(said).collect();
+    if let Some(Inferred { from, .. }) = tag.and_then(|tag| tag.inferred.as_ref()) {
+        lapsed.extend(tags.of_address(from).iter().filter_map(|tag| taken_back(from, tag)));
+    }
+    lapsed
+}
+
 fn defeat(report: &Report<'_, '_>, places: &Places<'_, '_>, known: &Known<'_, '_>) -> Vec<String> {
     let Known { trace, lead, key, class, mixes, suspects } = known;
     let tag = known.tag();
     let mut defeat: Vec<String> = class.as_ref().map_or(Vec::new(), |class| class.defeat.clone());
     if let Some(tag) = tag {
         defeat.push(match &tag.inferred {
+            Some(Inferred { rule, cluster, .. }) if cluster.is_empty() => format!("{rule} being wrong of this address"),
             Some(Inferred { from, .. }) => format!(
                 "a transaction that joins this address and {from} without one owner behind it, such as a mix or a payjoin; look at those that do"
             ),
@@ -442,6 +516,7 @@ fn defeat(report: &Report<'_, '_>, places: &Places<'_, '_>, known: &Known<'_, '_
     if let (Some(tags), Some(output)) = (report.tags, trace.view().output_at(lead.outpoint)) {
         let against = |other: &&Tag| tag.is_some_and(|tag| tag.contradicts(other));
         defeat.extend(tags.holding(output).filter(against).map(|other| format!("another source says {other}")));
+        defeat.extend(lapsed(tags, output, tag));
     }
     let none = places.beside(trace, key).filter(|(_, amount)| *amount == Amount::ZERO);
     defeat.extend(mixes.iter().map(|mix| {

@@ -1,8 +1,9 @@
 //! Findings as a TagPack, for GraphSense and for the next run.
 //!
 //! The fields are GraphSense's; those that it does not have (`license`, `since`, `until`, `retracted`) are written only where a tag has
-//! them. A tag that a cluster carried to its address says so in its context, for a TagPack has no other place. What is written reads back
-//! equal with [`tag::read`](crate::tag::read), but for the pack's name where no title is given, and that the tag is inferred.
+//! them. That a tag is inferred, and a confidence that is a number, stand in its context with what else that says, for a TagPack has no other place:
+//! `{"fundtrace":{"inferred":{"from":..,"rule":..,"cluster":..},"confidence":75,"context":".."}}`. What is written reads back equal with
+//! [`tag::read`](crate::tag::read), but for the pack's name where no title is given.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -11,7 +12,7 @@ use bitcoin::Address;
 
 use super::{Classification, Report};
 use crate::error::Error;
-use crate::id::AddressIndex;
+use crate::id::{AddressIndex, OutputIndex};
 use crate::tag::{Inferred, Level, Tag};
 use crate::trace::Reason;
 
@@ -48,7 +49,7 @@ impl Head {
 /// Writes tags on Bitcoin addresses, in the order given.
 ///
 /// A confidence that is none of GraphSense's levels is written as `heuristic`, the level for methods that nobody measured, and its number goes
-/// into the context where that is empty.
+/// into the context.
 ///
 /// # Errors
 ///
@@ -102,7 +103,7 @@ pub fn write<'f>(
 }
 
 /// Returns what a run infers of the addresses where it ends, in chain order: what rules about services [say](super::Classification), and what
-/// clusters carried there. What a source says of an address itself is no finding.
+/// clusters carried there. What a source says of an address itself is no finding, nor what a file says that an earlier run inferred.
 ///
 /// # Examples
 ///
@@ -121,6 +122,8 @@ pub fn findings(report: &Report<'_, '_>) -> Vec<(Address, Tag)> {
             let class = report.classified.and_then(|classified| classified.get(&address));
             let tag = match &end.reason {
                 _ if class.is_some() => class.map(Classification::to_tag),
+                // What a file gave, of an earlier run's, is no finding of this one.
+                Reason::Tagged(tag) if is_given(report, end.output, tag) => None,
                 Reason::Tagged(tag) => tag.inferred.as_ref().map(|inferred| ours(tag, inferred)),
                 _ => None,
             };
@@ -133,9 +136,14 @@ pub fn findings(report: &Report<'_, '_>) -> Vec<(Address, Tag)> {
     found.into_iter().map(|(address, tag)| (view.address(address), tag)).collect()
 }
 
+/// Whether a tag was given for the very address that an output pays, and is not what a cluster adds.
+pub(super) fn is_given(report: &Report<'_, '_>, output: OutputIndex, tag: &Tag) -> bool {
+    report.tags.is_some_and(|tags| tags.of(report.traces[0].view().output(output)).contains(tag))
+}
+
 /// What a cluster carried, as our own statement: the source said it of another address, and how sure it was holds there alone.
 fn ours(tag: &Tag, Inferred { from, rule, .. }: &Inferred) -> Tag {
-    let said = if tag.source.is_empty() { "a source without a name" } else { &tag.source };
+    let said = tag.sayer();
     let source = format!("fundtrace {}, {rule}, from {from} (of which {said} says so)", env!("CARGO_PKG_VERSION"));
     Tag { source, confidence: Some(Level::Heuristic.into()), is_cluster_definer: false, ..tag.clone() }
 }
@@ -143,17 +151,6 @@ fn ours(tag: &Tag, Inferred { from, rule, .. }: &Inferred) -> Tag {
 /// The fields of text that a tag has; label and source always, as a TagPack must have them.
 fn fields(tag: &Tag) -> Vec<(&'static str, String)> {
     let level = tag.confidence.map(|confidence| confidence.level().unwrap_or(Level::Heuristic).as_str().to_owned());
-    let number = tag.confidence.filter(|confidence| confidence.level().is_none());
-    let context = match (&tag.inferred, number) {
-        (Some(Inferred { from, rule, cluster }), _) => {
-            let context = &tag.context;
-            serde_json::json!({ "inferred_from": from, "rule": rule, "cluster": cluster, "context": context })
-                .to_string()
-        }
-        _ if !tag.context.is_empty() => tag.context.clone(),
-        (None, Some(confidence)) => serde_json::json!({ "confidence": confidence.percent() }).to_string(),
-        (None, None) => String::new(),
-    };
     let day = |date: Option<crate::tag::Date>| date.map_or(String::new(), |date| date.to_string());
     let mut fields = vec![("label", tag.label.clone()), ("source", tag.source.clone())];
     let others = [
@@ -161,7 +158,7 @@ fn fields(tag: &Tag) -> Vec<(&'static str, String)> {
         ("abuse", tag.abuse.clone()),
         ("actor", tag.actor.clone()),
         ("confidence", level.unwrap_or_default()),
-        ("context", context),
+        ("context", crate::tag::wrapped(tag)),
         ("lastmod", day(tag.lastmod)),
         ("license", tag.license.clone()),
         ("since", day(tag.since)),

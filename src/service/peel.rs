@@ -9,8 +9,9 @@
 //! Which output goes on is the caller's choice: any rule of [`change`](crate::change) or a combination of them, or [`Ratio`].
 //!
 //! **Withdrawals of an exchange and payouts of a pool look the same.** A hot wallet that pays one customer after another is a peel chain in every
-//! respect but its owner. What lowers the confidence: many payees of whom none is paid twice, a mined coin at the start, a tagged address that pays. What a
-//! chain is of itself never says theft.
+//! respect but its owner. What lowers the confidence: many payees of whom none is paid twice, a mined coin at the start, a service's tag on the
+//! address that pays. What a chain is of itself never says theft. A tag ends a chain; one that is too short for that alone is shown as
+//! [cut short](Peels::is_cut_short).
 //!
 //! # Fooled by
 //!
@@ -73,14 +74,28 @@ const MIX: Confidence = Confidence::from_percent(60);
 #[derive(Clone, Copy, Default)]
 pub struct Known<'a> {
     tagged: Option<&'a (dyn Fn(Output<'_>) -> bool + Sync)>,
+    service: Option<&'a (dyn Fn(Output<'_>) -> bool + Sync)>,
 }
 
 impl<'a> Known<'a> {
-    /// Tells which outputs pay an address of a service. A chain ends there, and a chain that such an address pays is that service's.
+    /// Tells which outputs pay a tagged address. A chain ends there; and where nobody tells [services](Self::services) apart, a chain that
+    /// such an address pays is that service's.
     #[must_use]
     pub fn tagged(mut self, tagged: &'a (dyn Fn(Output<'_>) -> bool + Sync)) -> Self {
         self.tagged = Some(tagged);
         self
+    }
+
+    /// Tells which outputs pay an address of a service that pays out others' coins, and not of a suspect or a deed
+    /// ([`Tag::names_service`](crate::tag::Tag::names_service)): a chain that such an address pays is that service's.
+    #[must_use]
+    pub fn services(mut self, services: &'a (dyn Fn(Output<'_>) -> bool + Sync)) -> Self {
+        self.service = Some(services);
+        self
+    }
+
+    fn is_service(self, output: Output<'_>) -> bool {
+        self.service.or(self.tagged).is_some_and(|services| services(output))
     }
 
     fn is_tagged(self, output: Output<'_>) -> bool {
@@ -90,7 +105,8 @@ impl<'a> Known<'a> {
 
 impl fmt::Debug for Known<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Known").field("tagged", &self.tagged.is_some()).finish()
+        let (tagged, services) = (self.tagged.is_some(), self.service.is_some());
+        f.debug_struct("Known").field("tagged", &tagged).field("services", &services).finish()
     }
 }
 
@@ -221,6 +237,68 @@ impl<'a> Peels<'a> {
         (0..self.steps.len()).filter(long).map(|at| TxIndex::of(self.first + at))
     }
 
+    /// Whether the chain from a transaction on is shorter than [`Terms::steps_min`] for a tag alone: what goes on pays a tagged address, and behind it
+    /// the steps go on as they would without the tag, far enough. O([`Terms::steps_min`]).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    #[doc = include_str!("../change/sketch.txt")]
+    /// use fundtrace::change::Change;
+    /// use fundtrace::service::peel::{Known, Peels, Ratio, Stop, Terms};
+    /// let chain = sketch(&[
+    ///     ("a", &[("coin", 90_000, "thief")], &[(5_000, "ann"), (84_900, "shop")]),
+    ///     ("b", &[("a:1", 84_900, "shop")], &[(4_000, "ben"), (80_800, "t2")]),
+    ///     ("c", &[("b:1", 80_800, "t2")], &[(3_000, "cid"), (77_700, "t3")]),
+    /// ]);
+    /// let [a, b] = ["a", "b"].map(|name| chain.view().tx_at(&txid(name)).unwrap());
+    /// let shop = b.inputs().next().unwrap().address_index();
+    /// let tagged = |output: fundtrace::chain::Output<'_>| output.address_index() == shop;
+    /// let rule = Ratio::default().in_hindsight();
+    /// let peels = Peels::of(chain.view(), &rule, &Terms::default(), Known::default().tagged(&tagged));
+    /// assert_eq!((peels.chains().count(), peels.length(a.index())), (0, 1));
+    /// assert!(peels.is_cut_short(a.index()) && !peels.is_cut_short(b.index()));
+    /// ```
+    pub fn is_cut_short(&self, tx: TxIndex) -> bool {
+        let mut steps = self.length(tx);
+        if steps == 0 || steps >= self.terms.steps_min {
+            return false;
+        }
+        let (mut at, mut tagged) = (tx, false);
+        while let Ok(next) = self.next(at) {
+            at = next;
+        }
+        while steps < self.terms.steps_min {
+            let place = at.at() - self.first;
+            let next = match self.next[place] {
+                Ok(next) => next,
+                Err(Stop::Service) => {
+                    tagged = true;
+                    let Ok(main) = self.steps[place] else { return false };
+                    let blind = Known::default();
+                    match link(self.view, at, main, self.first, &self.steps, &self.terms, blind) {
+                        Ok(next) => next,
+                        Err(_) => return false,
+                    }
+                }
+                Err(_) => return false,
+            };
+            (at, steps) = (next, steps + 1);
+        }
+        tagged
+    }
+
+    /// Iterates the chains that [a tag cut short](Self::is_cut_short), by their first transactions.
+    pub fn cut_short(&self) -> impl Iterator<Item = Chain> {
+        let mut is_next = vec![false; self.steps.len()];
+        for next in self.next.iter().flatten() {
+            is_next[next.at() - self.first] = true;
+        }
+        let firsts = (0..self.steps.len()).filter(move |at| !is_next[*at]).map(|at| TxIndex::of(self.first + at));
+        let cut = firsts.filter(|tx| self.is_cut_short(*tx));
+        cut.map(|tx| self.chain_from(tx).expect("what a tag cuts short is a step"))
+    }
+
     /// Returns the rest of a chain from a transaction on; `None` where it is no step.
     pub fn chain_from(&self, tx: TxIndex) -> Option<Chain> {
         let mut steps = vec![self.step(tx)?];
@@ -232,7 +310,7 @@ impl<'a> Peels<'a> {
             }
             steps.push(self.step(at).expect("a next step is a step"));
         };
-        Some(Chain::of(self.view, steps, stop, |output| self.known.is_tagged(self.view.output(output))))
+        Some(Chain::of(self.view, steps, stop, self.known))
     }
 
     /// Iterates the chains of at least [`Terms::steps_min`] steps, by their first transactions.
@@ -240,7 +318,7 @@ impl<'a> Peels<'a> {
         self.heads().map(|head| self.chain_from(head).expect("a head is a step"))
     }
 
-    /// Returns a finding for each chain, at its first transaction.
+    /// Returns a finding for each chain, at its first transaction, in chain order. One that a tag cut short is undecided.
     ///
     /// # Examples
     ///
@@ -254,7 +332,9 @@ impl<'a> Peels<'a> {
     /// # Ok::<(), fundtrace::Error>(())
     /// ```
     pub fn findings(&self) -> Vec<(TxIndex, Finding)> {
-        self.chains().map(|chain| (chain.first(), chain.finding(self.view, &self.rule, &self.terms))).collect()
+        let mut chains: Vec<Chain> = self.chains().chain(self.cut_short()).collect();
+        chains.sort_unstable_by_key(Chain::first);
+        chains.iter().map(|chain| (chain.first(), chain.finding(self.view, &self.rule, &self.terms))).collect()
     }
 }
 

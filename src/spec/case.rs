@@ -76,7 +76,7 @@ pub struct Case {
     pub tag: Vec<TagEntry>,
     /// Files of tags, relative to the case file; whoever reads the case reads them.
     pub tag_file: Vec<String>,
-    /// Stop only at tags of these categories; at all of them when not given.
+    /// Stop only at tags of these categories, abuses or concepts; at all of them when not given. A tag that says none of its kind is shown and passed.
     pub stop_at: Vec<String>,
 }
 
@@ -95,7 +95,7 @@ pub struct Case {
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct SeedEntry {
-    /// `TXID:VOUT`, `TXID` or `ADDRESS@FROM-TO`.
+    /// As [`SeedSpec`] reads it: `TXID:VOUT`, `TXID`, `ADDRESS@FROM-TO` or `cluster:ADDRESS`.
     pub at: String,
     /// The name of the source.
     pub label: Option<String>,
@@ -150,12 +150,16 @@ pub struct TagEntry {
     /// Who says so.
     #[serde(default)]
     pub source: String,
+    /// Further concepts, besides the category: a run that stops at some kinds only stops at these as well.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub concepts: Vec<String>,
 }
 
 impl TagEntry {
     /// Makes an entry of no category that nobody vouches for.
     pub fn new(address: impl Into<String>, label: impl Into<String>) -> Self {
-        Self { address: address.into(), label: label.into(), category: String::new(), source: String::new() }
+        let (category, source, concepts) = (String::new(), String::new(), Vec::new());
+        Self { address: address.into(), label: label.into(), category, source, concepts }
     }
 
     /// Says what kind of service or actor it is.
@@ -169,6 +173,13 @@ impl TagEntry {
     #[must_use]
     pub fn source(mut self, source: impl Into<String>) -> Self {
         self.source = source.into();
+        self
+    }
+
+    /// Adds a concept.
+    #[must_use]
+    pub fn concept(mut self, concept: impl Into<String>) -> Self {
+        self.concepts.push(concept.into());
         self
     }
 
@@ -197,7 +208,8 @@ impl TagEntry {
             let what = format!("tag {}", self.address);
             SpecError::OtherNetwork { what, network: network_name(network) }
         })?;
-        Ok((address.script_pubkey(), Tag::new(&self.label, &self.category, &self.source)))
+        let tag = Tag::new(&self.label, &self.category, &self.source).concepts(self.concepts.clone());
+        Ok((address.script_pubkey(), tag))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Seeds by name: an output, a transaction, or what an address received between two heights.
+//! Seeds by name: an output, a transaction, or what an address or its cluster received, between two heights.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,12 +8,14 @@ use bitcoin::{Address, Amount, OutPoint, Txid};
 
 use super::network_name;
 use crate::chain::{Output, View};
+use crate::cluster::Clusters;
 use crate::error::{Error, SpecError};
-use crate::id::{BlockHeight, OutputIndex};
+use crate::id::{AddressIndex, BlockHeight, OutputIndex};
 use crate::trace::Seed;
 
-/// A seed as someone writes it: `TXID:VOUT`, `TXID` (all its outputs) or `ADDRESS@FROM-TO` (the outputs it received at these
-/// heights, both included; `ADDRESS@HEIGHT` for one), each with `=LABEL` or without. Without a label it is a source of its own, named as written.
+/// A seed as someone writes it: `TXID:VOUT`, `TXID` (all its outputs), `ADDRESS@FROM-TO` (the outputs it received at these
+/// heights, both included; `ADDRESS@HEIGHT` for one), or `cluster:ADDRESS` and `cluster:ADDRESS@FROM-TO` (what the address's cluster
+/// received from others, see [`Seed::received`]; only [`resolve_with`] clusters), each with `=LABEL` or without. Without a label it is a source of its own, named as written.
 ///
 /// # Examples
 ///
@@ -56,6 +58,13 @@ pub enum Place {
         from: BlockHeight,
         /// The last height.
         to: BlockHeight,
+    },
+    /// What the cluster of an address received from others. A cluster is an inference: the run must name its rules.
+    Cluster {
+        /// The address; of which network is checked against the chain.
+        address: Address<NetworkUnchecked>,
+        /// The first and the last height, where not all count.
+        heights: Option<(BlockHeight, BlockHeight)>,
     },
 }
 
@@ -112,7 +121,16 @@ impl SeedSpec {
         self
     }
 
-    fn resolve(&self, view: View<'_>) -> Result<ResolvedSeed, SpecError> {
+    /// The address as the view has it, if it does.
+    fn address(&self, view: View<'_>, address: &Address<NetworkUnchecked>) -> Result<Option<AddressIndex>, SpecError> {
+        let address = address.clone().require_network(view.network()).map_err(|_| {
+            let what = format!("seed {}", self.given);
+            SpecError::OtherNetwork { what, network: network_name(view.network()) }
+        })?;
+        Ok(view.address_index(&address.script_pubkey()))
+    }
+
+    fn resolve(&self, view: View<'_>, clusters: Option<&Clusters>) -> Result<ResolvedSeed, SpecError> {
         let mut left_out = Vec::new();
         let missing = |what: String| SpecError::NoSeed { seed: self.given.clone(), what };
         let outputs: Vec<Output<'_>> = match &self.place {
@@ -136,12 +154,7 @@ impl SeedSpec {
                 None => return Err(missing(absent(view, txid))),
             },
             Place::Address { address, from, to } => {
-                let address = address.clone().require_network(view.network()).map_err(|_| {
-                    let what = format!("seed {}", self.given);
-                    SpecError::OtherNetwork { what, network: network_name(view.network()) }
-                })?;
-                let known = view.address_index(&address.script_pubkey());
-                let received = known.map(|index| view.outputs_of(index)).unwrap_or_default();
+                let received = self.address(view, address)?.map(|index| view.outputs_of(index)).unwrap_or_default();
                 let here = |output: &Output<'_>| output.tx().height().is_some_and(|at| (*from..=*to).contains(&at));
                 let outputs: Vec<_> = received.iter().map(|index| view.output(index)).filter(here).collect();
                 left_out = received.iter().filter(|index| view.output(*index).tx().height().is_none()).collect();
@@ -150,7 +163,33 @@ impl SeedSpec {
                 }
                 outputs
             }
+            Place::Cluster { address, heights } => {
+                let Some(clusters) = clusters else {
+                    return Err(missing(
+                        "it needs clusters: name the rules that make them (--owners on the command line)".into(),
+                    ));
+                };
+                let cluster = self.address(view, address)?.and_then(|address| clusters.of(address));
+                let Some(cluster) = cluster else {
+                    return Err(missing("the address is in no cluster: nothing that was supplied pays it".into()));
+                };
+                let seeds = Seed::received(view, clusters, cluster, &self.label);
+                let received = || seeds.iter().map(|seed| view.output(seed.output));
+                let Some((from, to)) = heights else { return self.resolved(received().collect(), left_out) };
+                let here = |output: &Output<'_>| output.tx().height().is_some_and(|at| (*from..=*to).contains(&at));
+                left_out = received().filter(|output| output.tx().height().is_none()).map(Output::index).collect();
+                received().filter(here).collect()
+            }
         };
+        self.resolved(outputs, left_out)
+    }
+
+    /// The seed with the outputs that were found, if all have a value.
+    fn resolved(&self, outputs: Vec<Output<'_>>, left_out: Vec<OutputIndex>) -> Result<ResolvedSeed, SpecError> {
+        let missing = |what: String| SpecError::NoSeed { seed: self.given.clone(), what };
+        if outputs.is_empty() {
+            return Err(missing("nothing that was supplied came to it there from others".into()));
+        }
         if let Some(unknown) = outputs.iter().find(|output| output.value().is_none()) {
             let (outpoint, txid) = (unknown.outpoint(), unknown.tx().txid());
             return Err(missing(format!("nobody told the value of {outpoint}: supply transaction {txid}")));
@@ -190,7 +229,14 @@ impl FromStr for SeedSpec {
         if label.is_empty() {
             return Err(bad("the label is empty".into()).into());
         }
-        let place = if let Some((address, heights)) = given.split_once('@') {
+        let place = if let Some(cluster) = given.strip_prefix("cluster:") {
+            let (address, heights) = match cluster.split_once('@') {
+                Some((address, heights)) => (address, Some(range(heights).map_err(bad)?)),
+                None => (cluster, None),
+            };
+            let address = address.parse().map_err(|_| bad(format!("{address:?} is not an address")))?;
+            Place::Cluster { address, heights }
+        } else if let Some((address, heights)) = given.split_once('@') {
             let (from, to) = range(heights).map_err(bad)?;
             // The parser's own words name the encoding that it tried last, not the one that was meant.
             let address = address.parse().map_err(|_| bad(format!("{address:?} is not an address")))?;
@@ -262,10 +308,50 @@ fn range(text: &str) -> Result<(BlockHeight, BlockHeight), String> {
 /// # Ok::<(), fundtrace::Error>(())
 /// ```
 pub fn resolve(view: View<'_>, seeds: &[SeedSpec]) -> Result<Vec<ResolvedSeed>, Error> {
+    resolved(view, seeds, None)
+}
+
+/// Finds the outputs that seeds stand for, `cluster:ADDRESS` among them.
+///
+/// # Errors
+///
+/// As [`resolve`]; and when an address is in no cluster.
+///
+/// # Panics
+///
+/// When the clusters are of another chain.
+///
+/// # Examples
+///
+/// ```
+/// use fundtrace::bitcoin::{Address, Amount, Network, OutPoint, PubkeyHash, ScriptBuf, TxOut, Txid, hashes::Hash};
+/// use fundtrace::chain::{ChainBuilder, NewInput, NewTx};
+/// use fundtrace::{cluster, spec::{self, SeedSpec}};
+/// let txid = |n| Txid::from_byte_array([n; 32]);
+/// let out = |sat, key: u8| TxOut { value: Amount::from_sat(sat), script_pubkey: ScriptBuf::new_p2pkh(&PubkeyHash::from_byte_array([key; 20])) };
+/// let mut builder = ChainBuilder::new();
+/// // Key 7 is paid 9, pays 4 and gets 5 back, which is no receipt.
+/// builder.insert(NewTx::claimed(txid(2), vec![NewInput::new(OutPoint::new(txid(1), 0)).prevout(out(9, 1))], vec![out(9, 7)]))?;
+/// builder.insert(NewTx::claimed(txid(3), vec![NewInput::new(OutPoint::new(txid(2), 0))], vec![out(4, 8), out(5, 7)]))?;
+/// let chain = builder.finish()?;
+/// let clusters = cluster::by_spending(chain.view(), |_| false);
+/// let seven = Address::from_script(&out(0, 7).script_pubkey, Network::Bitcoin)?;
+/// let seed: SeedSpec = format!("cluster:{seven}=seven").parse()?;
+/// let found = spec::resolve_with(chain.view(), std::slice::from_ref(&seed), &clusters)?;
+/// assert_eq!((found[0].outputs.len(), found[0].label.as_str()), (1, "seven"));
+/// assert!(spec::resolve(chain.view(), &[seed]).unwrap_err().to_string().contains("it needs clusters"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn resolve_with(view: View<'_>, seeds: &[SeedSpec], clusters: &Clusters) -> Result<Vec<ResolvedSeed>, Error> {
+    resolved(view, seeds, Some(clusters))
+}
+
+fn resolved(view: View<'_>, seeds: &[SeedSpec], clusters: Option<&Clusters>) -> Result<Vec<ResolvedSeed>, Error> {
     if seeds.is_empty() {
         return Err(SpecError::NoSeeds.into());
     }
-    let resolved: Vec<ResolvedSeed> = seeds.iter().map(|seed| seed.resolve(view)).collect::<Result<_, _>>()?;
+    let resolved: Vec<ResolvedSeed> =
+        seeds.iter().map(|seed| seed.resolve(view, clusters)).collect::<Result<_, _>>()?;
     // One output can be named under many labels, so the chain's own bound does not cover the sum.
     let mut values = resolved.iter().flat_map(|seed| &seed.outputs).filter_map(|output| view.output(*output).value());
     values.try_fold(Amount::ZERO, |sum, value| sum.checked_add(value)).ok_or(SpecError::TooMuch)?;

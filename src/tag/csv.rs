@@ -115,6 +115,10 @@ fn tag<'r>(line: u64, cell: &impl Fn(&str) -> Option<&'r str>, file: &str) -> Re
             _ => return Err(wrong(at, "is_cluster_definer", text, "write true or false".into())),
         },
     };
+    let (since, until) = (date("since")?, date("until")?);
+    if let Some(what) = super::date::misordered(since, until) {
+        return Err(wrong(at, "until", cell("until").unwrap_or_default(), what));
+    }
     let concepts = cell("concepts").unwrap_or_default().split(';').map(str::trim).filter(|word| !word.is_empty());
     Ok(Tag {
         confidence: confidence.transpose()?,
@@ -124,8 +128,8 @@ fn tag<'r>(line: u64, cell: &impl Fn(&str) -> Option<&'r str>, file: &str) -> Re
         concepts: concepts.map(str::to_owned).collect(),
         context: text("context"),
         lastmod: date("lastmod")?,
-        since: date("since")?,
-        until: date("until")?,
+        since,
+        until,
         retracted: date("retracted")?,
         pack: file.to_owned(),
         license: text("license"),

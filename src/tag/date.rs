@@ -63,6 +63,13 @@ impl Date {
     }
 }
 
+/// What is wrong with the days of a tag, if its last is before its first: it would hold on no day, and nobody means that.
+#[cfg(any(feature = "csv", feature = "tagpack"))]
+pub(super) fn misordered(since: Option<Date>, until: Option<Date>) -> Option<String> {
+    let (since, until) = since.zip(until)?;
+    (until < since).then(|| format!("it is before since, {since}; exchange the two, or remove one"))
+}
+
 impl FromStr for Date {
     type Err = String;
 

@@ -167,7 +167,7 @@ pub(super) fn read(bytes: &[u8], pack: &mut Pack) -> Result<(), Error> {
 }
 
 fn tag(fields: Inherited<'_>, file: &str) -> Result<Tag, Error> {
-    let confidence = match fields.text("confidence") {
+    let mut confidence = match fields.text("confidence") {
         None => None,
         Some(text) => {
             let level: Level = text.parse().map_err(|what| fields.wrong("confidence", text, what))?;
@@ -178,16 +178,28 @@ fn tag(fields: Inherited<'_>, file: &str) -> Result<Tag, Error> {
         Some(Value::List(concepts)) => concepts.clone(),
         _ => Vec::new(),
     };
+    let (since, until) = (fields.date("since")?, fields.date("until")?);
+    if let Some(what) = super::date::misordered(since, until) {
+        return Err(fields.wrong("until", fields.text("until").unwrap_or_default(), what));
+    }
+    let mut context = fields.owned("context");
+    let mut inferred = None;
+    if let Some(kept) = super::envelope::unwrapped(&context) {
+        // A level that somebody wrote in since is theirs.
+        let number = kept.confidence().filter(|_| confidence == Some(Level::Heuristic.into()));
+        (confidence, inferred, context) = (number.or(confidence), kept.inferred, kept.context);
+    }
     Ok(Tag {
         confidence,
+        inferred,
         is_cluster_definer: matches!(fields.get("is_cluster_definer"), Some(Value::Flag(true))),
         actor: fields.owned("actor"),
         abuse: fields.owned("abuse"),
         concepts,
-        context: fields.owned("context"),
+        context,
         lastmod: fields.date("lastmod")?,
-        since: fields.date("since")?,
-        until: fields.date("until")?,
+        since,
+        until,
         retracted: fields.date("retracted")?,
         pack: fields.text("title").unwrap_or(file).to_owned(),
         creator: fields.owned("creator"),

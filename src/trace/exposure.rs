@@ -502,7 +502,7 @@ fn line(f: &mut fmt::Formatter<'_>, row: &ExposureRow, of: Amount) -> fmt::Resul
             let unit = if *hops == HopBucket::Direct { "hop, direct" } else { "hops" };
             write!(f, "{}, {}, {} {unit}", category.escape_debug(), label.escape_debug(), hops.as_str())?;
             write!(f, " ({} {}", row.tags, if row.tags == 1 { "tag" } else { "tags" })?;
-            f.write_str(if row.inferred { ", inferred through a cluster" } else { "" })?;
+            f.write_str(if row.inferred { ", inferred" } else { "" })?;
             writeln!(f, "{})", if row.conflict { ", CONFLICT" } else { "" })
         }
         ExposedTo::Elsewhere { why, detail, limit } => {

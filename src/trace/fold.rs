@@ -12,8 +12,9 @@ use std::fmt;
 use bitcoin::Amount;
 
 use super::{Trace, Via};
+use crate::detect::Confidence;
 use crate::id::{OutputIndex, TxIndex};
-use crate::service::peel::{Peels, Stop};
+use crate::service::peel::{Peels, RULE, Stop};
 
 /// A piece of a trace.
 ///
@@ -49,6 +50,12 @@ pub struct Folded {
     pub rest: Amount,
     /// Why the stretch ends; `None` where the chain goes on and the trace stopped before.
     pub stop: Option<Stop>,
+    /// Whether it has fewer steps than a chain must have, for [a tag cut it short](Peels::is_cut_short).
+    pub cut_short: bool,
+    /// How sure the rule is that the chain from here on is one owner's.
+    pub confidence: Confidence,
+    /// Whether the amounts are upper bounds, as under poison: they overlap and do not add up.
+    pub is_bound: bool,
 }
 
 /// One transaction of a folded chain.
@@ -90,10 +97,13 @@ impl Folded {
         self.steps.iter().map(|step| step.lost).sum()
     }
 
-    /// Says it in a sentence; `name` names outputs.
+    /// Says it in a sentence, which rule infers it and how sure that is; `name` names outputs.
     pub fn sentence(&self, name: impl Fn(OutputIndex) -> String) -> impl fmt::Display {
+        let (cut, most) =
+            (if self.cut_short { ", cut short by a tag" } else { "" }, if self.is_bound { "at most " } else { "" });
         format!(
-            "peel chain of {} transactions from {} to {}: {} sat in, {} sat in {} peels, {} sat left, {} sat in fees",
+            "inferred by {RULE} (confidence {} %): peel chain of {} transactions{cut} from {} to {}: {most}{} sat in, {} sat in {} peels, {} sat left, {} sat in fees",
+            self.confidence.to_ppm() / 10_000,
             self.steps.len(),
             name(self.from),
             name(self.to),
@@ -180,13 +190,19 @@ impl<'t, 'c> Books<'t, 'c> {
             }
         };
         let long = steps.len() >= crate::id::at(peels.terms().steps_min);
-        long.then(|| Folded { from, to: step.main, steps, entered, rest: self.arrived(step.main), stop })
+        let cut_short = !long && peels.is_cut_short(first) && stop.is_some();
+        if !long && !cut_short {
+            return None;
+        }
+        let confidence = peels.chain_from(first)?.confidence();
+        let (rest, is_bound) = (self.arrived(step.main), !self.trace.policy().conserving);
+        Some(Folded { from, to: step.main, steps, entered, rest, stop, cut_short, confidence, is_bound })
     }
 }
 
 impl Trace<'_> {
     /// Folds each stretch of a peel chain of at least [`Terms::steps_min`](crate::service::peel::Terms::steps_min) transactions into one
-    /// step. What is not of such a stretch stands by itself.
+    /// step, and such as [a tag cut short](Peels::is_cut_short). What is not of such a stretch stands by itself.
     ///
     /// Under poison the amounts are upper bounds and do not add up.
     ///

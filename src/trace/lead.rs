@@ -6,7 +6,7 @@ use std::fmt;
 
 use bitcoin::{Address, Amount, OutPoint};
 
-use super::{Reason, Trace};
+use super::{Exit, Grade, Rank, Reason, Trace};
 use crate::chain::OutputSet;
 use crate::id::{AddressIndex, OutputIndex};
 
@@ -30,6 +30,8 @@ pub struct Lead {
     pub hops: u32,
     /// Why the trace ends at [`outpoint`](Self::outpoint).
     pub reason: Reason,
+    /// What it is ranked by, and why it stands where it does.
+    pub rank: Rank,
 }
 
 impl fmt::Display for Lead {
@@ -44,7 +46,7 @@ impl fmt::Display for Lead {
         if self.outputs.len() > 1 {
             write!(f, " and {} more", self.outputs.len() - 1)?;
         }
-        Ok(())
+        write!(f, " ({})", self.rank)
     }
 }
 
@@ -69,6 +71,35 @@ impl IntoIterator for Leads {
 }
 
 impl Leads {
+    /// Ranks by exit, evidence and value: see [`Rank`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fundtrace::bitcoin::{Amount, OutPoint, PubkeyHash, ScriptBuf, TxOut, Txid, hashes::Hash};
+    /// use fundtrace::chain::{ChainBuilder, NewInput, NewTx};
+    /// use fundtrace::{tag::{Tag, Tags}, taint::Fifo, trace::{self, Options, stop}};
+    /// let txid = |n| Txid::from_byte_array([n; 32]);
+    /// let out = |sat, key: u8| TxOut { value: Amount::from_sat(sat), script_pubkey: ScriptBuf::new_p2pkh(&PubkeyHash::from_byte_array([key; 20])) };
+    /// let mut builder = ChainBuilder::new();
+    /// builder.insert(NewTx::claimed(txid(2), vec![NewInput::new(OutPoint::new(txid(1), 0)).prevout(out(500, 1))], vec![out(400, 8), out(100, 9)]))?;
+    /// let chain = builder.finish()?;
+    /// let mut tags = Tags::default();
+    /// tags.insert(out(0, 9).script_pubkey, Tag::new("Example Exchange", "exchange", "its own list"));
+    /// let seeds = [chain.view().output_at(OutPoint::new(txid(1), 0)).unwrap().seed("theft")];
+    /// let trace = trace::forward(chain.view(), &seeds, &Fifo, &stop::tagged(&tags), &Options::default());
+    /// // A service comes before four times as much of which nobody knows where it goes.
+    /// let first = trace.leads().ranked().next().unwrap();
+    /// assert_eq!(first.amount, Amount::from_sat(100));
+    /// assert_eq!(first.rank.to_string(), "exit: a service that can act; value: 100 sat, 200 thousandths of what was seeded; evidence of who is there: unsaid");
+    /// assert_eq!(trace.leads().by_amount().next().unwrap().amount, Amount::from_sat(400));
+    /// # Ok::<(), fundtrace::Error>(())
+    /// ```
+    pub fn ranked(mut self) -> std::vec::IntoIter<Lead> {
+        self.leads.sort_by_key(|lead| lead.rank);
+        self.leads.into_iter()
+    }
+
     /// Ranks by amount, the greatest first; of equals the fewest hops, then the outpoint's txid and vout.
     pub fn by_amount(mut self) -> std::vec::IntoIter<Lead> {
         self.leads.sort_by_key(|lead| (Reverse(lead.amount), lead.hops, lead.outpoint));
@@ -105,13 +136,20 @@ impl Trace<'_> {
             let ends = ends.iter().map(|at| &self.ends[*at]);
             // `max_by_key` keeps the last of equals, so walk backwards for the first.
             let most = ends.clone().rev().max_by_key(|end| end.amount).expect("a place has an end");
+            let (amount, hops) =
+                (ends.clone().map(|end| end.amount).sum(), ends.clone().map(|end| end.hops).min().unwrap_or(0));
+            let grade = match &most.reason {
+                Reason::Tagged(tag) => Grade::of_tag(tag),
+                _ => Grade::Unsaid,
+            };
             Lead {
                 address: Option::<AddressIndex>::map(address, |index| self.view.address(index)),
                 outpoint: self.view.output(most.output).outpoint(),
-                amount: ends.clone().map(|end| end.amount).sum(),
-                outputs: ends.clone().map(|end| end.output).collect(),
-                hops: ends.map(|end| end.hops).min().unwrap_or(0),
+                amount,
+                outputs: ends.map(|end| end.output).collect(),
+                hops,
                 reason: most.reason.clone(),
+                rank: Rank::of(self, most.output, Exit::of(&most.reason), grade, amount, hops),
             }
         };
         Leads { leads: places.into_iter().map(lead).collect() }

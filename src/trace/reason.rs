@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::through::Mix;
-use crate::tag::{Inferred, Tag};
+use crate::tag::Tag;
 
 /// Why a trace ends at an output.
 ///
@@ -77,10 +77,11 @@ impl Reason {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())?;
-        if let Self::Tagged(tag) = self
-            && let Some(Inferred { from, rule, .. }) = &tag.inferred
-        {
-            return write!(f, " ({}, inferred from {from} by {rule})", tag.label);
+        if let Self::Tagged(tag) = self {
+            let inferred = tag.inferred.as_ref().map_or(String::new(), |inferred| format!(", {inferred}"));
+            let days =
+                Some(tag.days()).filter(|days| !days.is_empty()).map_or(String::new(), |days| format!("; {days}"));
+            return write!(f, " ({}{inferred}{days})", tag.label);
         }
         self.detail().map_or(Ok(()), |detail| write!(f, " ({detail})"))
     }

@@ -24,8 +24,8 @@ use fundtrace::eval::{
 use fundtrace::graph::{Node, Spend, Visited};
 use fundtrace::id::{InputIndex, TheftIndex};
 use fundtrace::report::{
-    Arrived, Classification, Conventions, Facts, Given, Manifest, OwnersGiven, Report, Seen, Sentence, Spread,
-    tagpack::Head,
+    Arrived, Classification, Conventions, Facts, Given, Manifest, OwnersGiven, PeelsGiven, Report, Seen, Sentence,
+    Spread, tagpack::Head,
 };
 use fundtrace::service::{custodial_mixer, deposit, hot_wallet, peel, pool, processor};
 #[cfg(feature = "simulate")]
@@ -131,7 +131,8 @@ fn public_types_are_debug_send_and_sync() {
     plain::<(CategoryExposure, ExposedTo, Exposure, ExposureRow, HopBucket)>();
     plain::<(deposit::Deposit, deposit::Deposits, deposit::Terms, eval::DepositScore, eval::DepositUse)>();
     plain::<(hot_wallet::ColdWallet, hot_wallet::How, hot_wallet::HotWallet, fundtrace::trace::stop::Classified<'_>)>();
-    plain::<(Classification, Head, Sentence)>();
+    plain::<(Classification, Head, Sentence, PeelsGiven)>();
+    plain::<(fundtrace::trace::Exit, fundtrace::trace::Grade, fundtrace::trace::LeadOrder, fundtrace::trace::Rank)>();
     plain::<(Arrived, Conventions, Facts, Given, Manifest, Report<'_, '_>, Seen, Spread)>();
 }
 

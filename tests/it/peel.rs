@@ -82,6 +82,62 @@ fn services_and_gaps_end_a_chain() {
     assert_eq!(early.chains().map(|chain| chain.steps.len()).collect::<Vec<_>>(), [2]);
 }
 
+/// Three steps, of which the second spends what the first paid to a shop.
+fn at_shop(rule: &dyn Hindsight, chain: &Chain, terms: Terms) -> Vec<(usize, Stop, &'static str, bool)> {
+    let view = chain.view();
+    let shop = view.output_at(OutPoint::new(txid("a"), 1)).unwrap().address_index();
+    let tagged = |output: Output<'_>| output.address_index() == shop;
+    let peels = Peels::of(view, rule, &terms, Known::default().tagged(&tagged));
+    let findings = peels.findings();
+    let told = peels.cut_short().map(|chain| {
+        let found = findings.iter().find(|(tx, _)| *tx == chain.first()).expect("a finding for each");
+        assert_eq!(found.1.features["cut_short"], Feature::Flag(true));
+        (chain.steps.len(), chain.stop, found.1.verdict.as_str(), chain.is_payer_tagged)
+    });
+    told.collect()
+}
+
+#[test]
+fn what_a_tag_cuts_short_is_shown_so() {
+    let chain = sketch(&STEPS);
+    let rule = Ratio::default().in_hindsight();
+    // One step, then the shop; the two steps behind it are too few whatever is tagged.
+    assert_eq!(at_shop(&rule, &chain, Terms::default()), [(1, Stop::Service, "undecided", false)]);
+    // Without the tag it were too short all the same.
+    assert_eq!(at_shop(&rule, &chain, Terms::default().steps_min(4)), []);
+    // What has enough steps is no such chain.
+    assert_eq!(at_shop(&rule, &chain, Terms::default().steps_min(1)), []);
+}
+
+#[test]
+fn only_a_services_tag_makes_the_chain_its_own() {
+    use fundtrace::tag::{Tag, Tags};
+    let chain = sketch(&STEPS);
+    let view = chain.view();
+    let payer = pay(0, "t").script_pubkey;
+    let confidence = |tag: Tag| {
+        let mut tags = Tags::default();
+        tags.insert(payer.clone(), tag);
+        let tagged = |output: Output<'_>| tags.holding(output).next().is_some();
+        let services = |output: Output<'_>| tags.holding(output).any(Tag::names_service);
+        let known = Known::default().tagged(&tagged).services(&services);
+        let peels = Peels::of(view, &Ratio::default().in_hindsight(), &Terms::default(), known);
+        peels.chains().next().unwrap().confidence().to_ppm()
+    };
+    let of = |category: &str| Tag::new("x", category, "a list");
+    assert_eq!(confidence(of("exchange")), 50_000);
+    assert_eq!(confidence(of("exchange").abuse("sanction")), 50_000);
+    assert_eq!(confidence(of("")), 50_000);
+    for tag in [
+        of("perpetrator"),
+        of("user"),
+        of("").abuse("scam"),
+        of("").concepts(vec!["scam".into(), "Perpetrator".into()]),
+    ] {
+        assert_eq!(confidence(tag.clone()), 350_000, "{tag}");
+    }
+}
+
 /// Without heights, because Whirlpool's rule asks when its pools were open.
 #[test]
 fn a_mix_ends_a_chain() {
@@ -128,6 +184,12 @@ fn a_finding_holds_what_was_seen() {
     assert_eq!(finding.features["peeled_sat"], Feature::Value(Amount::from_sat(120_000)));
     assert_eq!(finding.features["payees"], Feature::Count(2));
     assert_eq!(finding.features["rests_on"], Feature::Txs(["a", "b", "c"].map(txid).into()));
+    // Every threshold that it was judged by.
+    for (name, value) in Terms::default().parameters() {
+        let expected = value.map_or(Feature::Text("none".into()), Feature::Count);
+        assert_eq!(finding.features[name], expected, "{name}");
+    }
+    assert_eq!(finding.features["dust_max_sat"], Feature::Count(1_000));
     // 20 + 3 * 5 per cent, with all habits alike.
     assert_eq!(finding.confidence.to_ppm(), 350_000);
 }
@@ -223,6 +285,30 @@ proptest! {
     }
 
     #[test]
+    fn a_tag_cuts_short_what_is_long_enough_without_it(case in case(true), bits in any::<u64>(), least in 1..4_u32) {
+        let chain = case.chain();
+        let view = chain.view();
+        let (rule, terms) = (Ratio::of_ppm(500_001).in_hindsight(), loose().steps_min(least));
+        let tagged = |output: Output<'_>| {
+            let at = u64::from(output.outpoint().vout) + output.value().map_or(0, Amount::to_sat);
+            bits >> (at % 64) & 1 == 1
+        };
+        let with = Peels::of(view, &rule, &terms, Known::default().tagged(&tagged));
+        let without = Peels::of(view, &rule, &terms, Known::default());
+        for tx in view.txs().map(|tx| tx.index()) {
+            let cut = with.length(tx) > 0 && with.length(tx) < least && without.length(tx) >= least;
+            prop_assert_eq!(with.is_cut_short(tx), cut);
+        }
+        // Each step is told once at most: of a chain, or of one cut short.
+        let chains = with.chains().chain(with.cut_short());
+        let mut told: Vec<TxIndex> = chains.flat_map(|chain| chain.steps).map(|step| step.tx).collect();
+        let all = told.len();
+        told.sort_unstable();
+        told.dedup();
+        prop_assert_eq!(told.len(), all);
+    }
+
+    #[test]
     fn what_enters_a_chain_is_peeled_left_or_paid(case in case(false)) {
         let chain = case.chain();
         let view = chain.view();
@@ -254,7 +340,7 @@ fn reports_hold_chains_with_their_peels() {
     let chain = with(("d", &[("c:1", 777_000, "t3")], &[(776_000, "home")]));
     let view = chain.view();
     let seed = view.output_at(OutPoint::new(txid("a"), 1)).unwrap().index();
-    let rules = [spec::Rule::Haircut, spec::Rule::Fifo];
+    let rules = [spec::Rule::Haircut, spec::Rule::Fifo, spec::Rule::Poison];
     let traces = spec::run(view, &[Seed::new(seed, "theft")], &rules, &stop::never(), &Options::default());
     let peels = ratio(view, Terms::default().steps_min(2));
     let report = Report::new(&traces).unwrap().peels(&peels);
@@ -262,8 +348,17 @@ fn reports_hold_chains_with_their_peels() {
     report::json::write(&report, &mut bytes).unwrap();
     let value: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
     let rows = value["peel_chains"].as_array().unwrap();
-    assert_eq!(rows.len(), 2);
+    assert_eq!(rows.len(), 3);
     assert_eq!(rows[0]["policy"], "haircut");
+    assert_eq!((&rows[0]["rule"], &rows[0]["confidence_ppm"]), (&"peel/1".into(), &300_000.into()));
+    assert!(rows[0]["meaning"].as_str().unwrap().starts_with("an inference"));
+    assert_eq!((&rows[0]["upper_bound"], &rows[2]["upper_bound"]), (&false.into(), &true.into()));
+    let given = &value["manifest"]["peels"];
+    assert_eq!((&given["rule"], &given["change"]), (&"peel/1".into(), &"ratio/1 rho_ppm=800000".into()));
+    assert_eq!(
+        (&given["terms"]["steps_min"], &given["terms"]["gap_seconds_max"]),
+        (&2.into(), &serde_json::Value::Null)
+    );
     assert_eq!((&rows[0]["transactions"], &rows[0]["stop"]), (&2.into(), &"whole".into()));
     assert_eq!((&rows[0]["entered_sat"], &rows[0]["peeled_sat"]), (&849_000.into(), &70_000.into()));
     assert_eq!((&rows[0]["rest_sat"], &rows[0]["fees_sat"]), (&777_000.into(), &2_000.into()));
@@ -272,7 +367,19 @@ fn reports_hold_chains_with_their_peels() {
     {
         let mut bytes = Vec::new();
         report::table::write(&report, &mut bytes).unwrap();
-        assert!(String::from_utf8(bytes).unwrap().contains("Peel chain of 2 transactions from "));
+        let table = String::from_utf8(bytes).unwrap();
+        for part in [
+            "peels   peel/1 with ratio/1 rho_ppm=800000: dust_max_sat=1000 ",
+            "Peel chain of 2 transactions from ",
+            "  an inference: that one owner cut these pieces off one coin rests on the change rule at every step\n",
+            "  inferred by peel/1, confidence 30 %; what goes on is told by ratio/1 rho_ppm=800000\n",
+            "  under haircut: 849,000 sat in, 70,000 sat peeled, ",
+            "  under poison: at most 849,000 sat in, at most 70,000 sat peeled, ",
+            "  these amounts are upper bounds: they overlap and must not be summed\n",
+        ] {
+            assert!(table.contains(part), "{part}\n{table}");
+        }
+        assert_eq!(table.matches("upper bounds: they").count(), 1);
     }
 }
 
@@ -305,6 +412,16 @@ fn the_command_shows_chains() {
     let (ok, shown) = told(&["trace", store, "--seed", &seed, "--policy", "fifo", "--peels"]);
     assert!(ok && shown.contains("Peel chain of 3 transactions from "), "{shown}");
     assert!(shown.contains("900,000 sat in, 120,000 sat peeled, 777,000 sat left"), "{shown}");
+    // A tag on what goes on from the first step leaves one, and says so.
+    let at = |name: &str, vout| {
+        let chain = sketch(&STEPS);
+        let output = chain.view().output_at(OutPoint::new(txid(name), vout)).unwrap();
+        output.address().unwrap().to_string()
+    };
+    let shop = format!("{}=a shop", at("a", 1));
+    let (ok, shown) = told(&["trace", store, "--seed", &seed, "--policy", "fifo", "--peels", "--tag", &shop]);
+    assert!(ok && shown.contains("Peel chain of 1 transactions, cut short by a tag, from "), "{shown}");
+    assert!(shown.contains("  ends: service, a shop (says command line)\n"), "{shown}");
     let (ok, shown) = told(&["trace", store, "--seed", &seed, "--policy", "fifo", "--peels", "--format", "dot"]);
     assert!(!ok && shown.contains("--peels goes with"), "{shown}");
     std::fs::remove_dir_all(&folder).unwrap();

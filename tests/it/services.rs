@@ -146,6 +146,17 @@ fn a_collecting_address_is_learned_and_what_it_collects_from_is_found() {
 }
 
 #[test]
+fn what_an_earlier_run_inferred_is_no_ground() {
+    let chain = sketch(&DIRECT);
+    assert!(find(&chain, &tagged(&[("hot", "X")])).iter().count() > 0);
+    let inferred =
+        Tag::new("X", "exchange", "a list").inferred(fundtrace::tag::Inferred::new("1A", "spending/1", "1B"));
+    let mut tags = Tags::default();
+    tags.insert(pay(0, "hot").script_pubkey, inferred);
+    assert_eq!(find(&chain, &tags).iter().count(), 0);
+}
+
+#[test]
 fn tags_that_contradict_bar_a_place() {
     // Another service's tag on the collector: nothing leads through it.
     let chain = through("collector");

@@ -203,6 +203,10 @@ fn hostile_files_are_refused_and_say_where_and_how_to_mend() {
         (pack("  title: t\n").into(), &["line 6: the tag has a field \"title\"", "header"]),
         (pack("  confidence: sure\n").into(), &["line 6: confidence is \"sure\"", "write one of override, ownership"]),
         (pack("  lastmod: 2022-02-30\n").into(), &["line 6: lastmod is \"2022-02-30\"", "write YYYY-MM-DD"]),
+        (
+            pack("  since: 2021-01-02\n  until: 2021-01-01\n").into(),
+            &["line 6: until is \"2021-01-01\"", "before since, 2021-01-02; exchange the two"],
+        ),
         (pack("- label: l\n").into(), &["line 8: the tag has no address; give it one"]),
         (format!("title: t\ntags:\n- address: {a}\n  source: s\n").into(), &["line 3: the tag has no label", "header"]),
         (format!("title: t\ntags:\n- address: {a}\n  label: s\n").into(), &["line 3: the tag has no source", "header"]),
@@ -218,6 +222,10 @@ fn hostile_files_are_refused_and_say_where_and_how_to_mend() {
         ),
         (format!("address,label,confidence\n\n{a},l,101\n").into(), &["line 3: confidence is \"101\"", "0 to 100"]),
         (format!("address,label,until\n{a},l,soon\n").into(), &["line 2: until is \"soon\""]),
+        (
+            format!("address,label,since,until\n{a},l,2021-01-02,2021-01-01\n").into(),
+            &["line 2: until is \"2021-01-01\"", "before since, 2021-01-02"],
+        ),
         (format!("address,label,is_cluster_definer\n{a},l,2\n").into(), &["line 2", "write true or false"]),
         (b"address,label\n,l\n".to_vec(), &["line 2: the tag has no address"]),
         (format!("address,label\n{a},\n").into(), &["line 2: the tag has no label"]),
@@ -269,21 +277,33 @@ fn some_tag() -> impl Strategy<Value = Tag> {
         prop::option::of(day.clone()),
         prop::option::of(day),
     );
-    let level = prop::option::of(prop::sample::select(vec![
-        Level::Override,
-        Level::ServiceApi,
-        Level::Forensic,
-        Level::Unknown,
-    ]));
+    let levels = [Level::Override, Level::ServiceApi, Level::Heuristic, Level::Unknown].map(Confidence::from);
+    let number = (0..=100_u8).prop_map(|percent| Confidence::of_percent(percent).unwrap());
+    let confidence = prop::option::of(prop_oneof![prop::sample::select(levels.to_vec()), number]);
+    let inferred =
+        prop::option::of((text(), text(), text()).prop_map(|(from, rule, of)| Inferred::new(from, rule, of)));
     let words = (text(), text(), text(), text(), text(), text(), text(), prop::collection::vec(text(), 0..3));
-    (words, days, level, any::<bool>()).prop_map(|(words, days, level, definer)| {
-        let (label, category, source, actor, abuse, context, license, concepts) = words;
-        let mut tag = Tag::new(label, category, source).actor(actor).abuse(abuse).context(context).license(license);
-        tag = tag.concepts(concepts).is_cluster_definer(definer);
-        (tag.lastmod, tag.since, tag.until, tag.retracted) = days;
-        tag.confidence = level.map(Confidence::from);
-        tag
-    })
+    // Contexts that look like what we write, whole or nearly.
+    let wrapped = (text(), prop::sample::select(vec!["", "}", " "])).prop_map(|(text, end)| {
+        format!(
+            "{}{end}",
+            serde_json::json!({"fundtrace": {"inferred": {"from": text, "rule": "", "cluster": ""}, "context": "x"}})
+        )
+    });
+    let given = prop_oneof![2 => Just(None), 1 => wrapped.prop_map(Some)];
+    (words, days, confidence, any::<bool>(), inferred, given).prop_map(
+        |(words, days, confidence, definer, inferred, given)| {
+            let (label, category, source, actor, abuse, context, license, concepts) = words;
+            let mut tag = Tag::new(label, category, source).actor(actor).abuse(abuse).context(context).license(license);
+            tag = tag.concepts(concepts).is_cluster_definer(definer);
+            (tag.lastmod, tag.since, tag.until, tag.retracted) = days;
+            if tag.since.zip(tag.until).is_some_and(|(since, until)| until < since) {
+                (tag.since, tag.until) = (tag.until, tag.since);
+            }
+            (tag.confidence, tag.inferred, tag.context) = (confidence, inferred, given.unwrap_or(tag.context));
+            tag
+        },
+    )
 }
 
 proptest! {
@@ -492,6 +512,159 @@ fn a_tag_holds_on_its_days_only() {
     }
 }
 
+/// Somebody pays a deposit address in June 2020, and in July the exchange spends from it and its hot wallet at once.
+fn june() -> fundtrace::Chain {
+    let pays = |who: &str| fundtrace::bitcoin::TxOut { value: crate::mini::sat(9), script_pubkey: script(who) };
+    let from = |name: &str| NewInput::new(crate::mini::outpoint(name)).prevout(pays("thief"));
+    let mut builder = ChainBuilder::new();
+    for (name, input, who, time) in [("t", "s:0", "deposit", 1_592_000_000), ("h", "g:0", "hot", 1_592_000_600)] {
+        builder
+            .insert(NewTx::claimed(txid(name), vec![from(input)], vec![pays(who)]).height(height(1)).time(time))
+            .unwrap();
+    }
+    let both = ["t:0", "h:0"].map(|name| NewInput::new(crate::mini::outpoint(name))).to_vec();
+    builder.insert(NewTx::claimed(txid("j"), both, vec![pays("hot")]).height(height(2)).time(1_594_000_000)).unwrap();
+    builder.finish().unwrap()
+}
+
+#[test]
+fn what_does_not_hold_hides_nothing_and_is_shown() {
+    let chain = june();
+    let view = chain.view();
+    let day = |text: &str| text.parse::<Date>().unwrap();
+    let clusters = cluster::by_spending(view, |_| false);
+    let paid = view.output_at(OutPoint::new(txid("t"), 0)).unwrap();
+    let own = || Tag::new("Example Exchange", "exchange", "its own list");
+    for (lapsed, said) in [
+        (
+            own().until(day("2019-12-31")),
+            "its own list says Example Exchange of this address, which holds until 2019-12-31: not on 2020-06-12, so it is not used",
+        ),
+        (
+            own().retracted(day("2021-01-01")),
+            "its own list took back on 2021-01-01 what it said of this address: Example Exchange",
+        ),
+    ] {
+        let mut tags = hot();
+        tags.insert(script("deposit"), lapsed.clone());
+        let tags = cluster::spread(view, &clusters, &tags, "spending 1", Carried::Definers);
+        let holding: Vec<&Tag> = tags.holding(paid).collect();
+        let [held] = holding[..] else { panic!("{holding:?}") };
+        assert_eq!(held.inferred, Some(Inferred::new(address("hot"), "spending 1", address("hot"))));
+        assert_eq!(tags.lapsed(paid).collect::<Vec<_>>(), [&lapsed]);
+
+        let seeds = [seed(view, "s:0")];
+        let traces = spec::run(view, &seeds, &[Rule::Fifo], &stop::tagged(&tags), &Options::default());
+        assert_eq!(ends(&traces[0]).len(), 1);
+        assert_eq!(ends(&traces[0])[0].0, "t:0");
+        let report = Report::new(&traces).unwrap().tags(&tags, &[]);
+        assert!(report.sentences()[0].defeat.contains(&said.to_owned()), "{}", report.sentences()[0]);
+        let mut bytes = Vec::new();
+        fundtrace::report::json::write(&report, &mut bytes).unwrap();
+        let json: Value = serde_json::from_slice(&bytes).unwrap();
+        assert_eq!(json["tagged"][0]["lapsed"][0]["label"], "Example Exchange");
+        let mut bytes = Vec::new();
+        fundtrace::report::table::write(&report, &mut bytes).unwrap();
+        let table = String::from_utf8(bytes).unwrap();
+        assert!(table.contains(&format!("NOT USED: {lapsed}")), "{table}");
+    }
+    // What is true twice is still said once.
+    let mut tags = hot();
+    tags.insert(script("deposit"), own().since(day("2020-01-01")));
+    let tags = cluster::spread(view, &clusters, &tags, "spending 1", Carried::Definers);
+    assert_eq!((tags.holding(paid).count(), tags.lapsed(paid).count()), (1, 0));
+}
+
+#[test]
+fn reasons_say_on_which_days_a_tag_holds_and_who_took_it_back() {
+    let chain = june();
+    let view = chain.view();
+    let day = |text: &str| text.parse::<Date>().unwrap();
+    let mut tags = hot();
+    let dated = Tag::new("Shop", "market", "a list")
+        .since(day("2020-01-01"))
+        .until(day("2020-12-31"))
+        .lastmod(day("2022-02-02"));
+    tags.insert(script("deposit"), dated.clone());
+    // Another source had said so of this address too, and took it back; and one of the hot wallet.
+    tags.insert(script("deposit"), Tag::new("Shop", "market", "a forum").retracted(day("2023-03-03")));
+    tags.insert(script("hot"), Tag::new("Example Exchange", "exchange", "a blog").retracted(day("2024-04-04")));
+    let seeds = [seed(view, "s:0")];
+    let run = |tags: &Tags| spec::run(view, &seeds, &[Rule::Fifo], &stop::tagged(tags), &Options::default());
+    let traces = run(&tags);
+    assert_eq!(ends(&traces[0])[0].1, "tagged (Shop; holds from 2020-01-01 to 2020-12-31)");
+    let report = Report::new(&traces).unwrap().tags(&tags, &[]);
+    let [sentence] = &report.sentences()[..] else { panic!() };
+    let tagged = "is tagged Shop (market; says a list, changed 2022-02-02; holds from 2020-01-01 to 2020-12-31)";
+    assert!(sentence.sentence.ends_with(tagged), "{sentence}");
+    let taken_back = "a forum took back on 2023-03-03 what it said of this address: Shop";
+    assert!(sentence.defeat.iter().any(|line| line == taken_back), "{sentence}");
+    let mut bytes = Vec::new();
+    fundtrace::report::table::write(&report, &mut bytes).unwrap();
+    let table = String::from_utf8(bytes).unwrap();
+    assert!(
+        table.contains("tagged (Shop; holds from 2020-01-01 to 2020-12-31), says a list, changed 2022-02-02"),
+        "{table}"
+    );
+
+    // Of a tag that a cluster carried, what was taken back of the address that it comes from.
+    let mut tags = hot();
+    tags.insert(script("hot"), Tag::new("Example Exchange", "exchange", "a blog").retracted(day("2024-04-04")));
+    let clusters = cluster::by_spending(view, |_| false);
+    let tags = cluster::spread(view, &clusters, &tags, "spending 1", Carried::Definers);
+    let traces = run(&tags);
+    let [sentence] = &Report::new(&traces).unwrap().tags(&tags, &[]).sentences()[..] else { panic!() };
+    let taken_back = format!("a blog took back on 2024-04-04 what it said of {}: Example Exchange", address("hot"));
+    assert!(sentence.defeat.contains(&taken_back), "{sentence}");
+}
+
+#[test]
+fn leads_rank_by_exit_evidence_and_value() {
+    // Six places of one theft: the dearest is nobody's, the next a thief's.
+    let chain = Mini::new(
+        "pay @1: loot:0=100000/victim -> 50000/unknown 30000/thief 10000/weak 5000/strong 4000/stronger 40/dust 960/rest!unspent",
+    )
+    .chain();
+    let view = chain.view();
+    let mut tags = Tags::default();
+    let mut tag = |who: &str, category: &str, level: Level| {
+        tags.insert(script(who), Tag::new(who, category, "a list").confidence(level));
+    };
+    tag("thief", "perpetrator", Level::Ownership);
+    tag("weak", "exchange", Level::Heuristic);
+    tag("strong", "exchange", Level::Forensic);
+    tag("stronger", "exchange", Level::AuthorityData);
+    tag("dust", "exchange", Level::Ownership);
+    let seeds = [seed(view, "loot:0")];
+    let traces = spec::run(view, &seeds, &[Rule::Fifo, Rule::Poison], &stop::tagged(&tags), &Options::default());
+    let report = Report::new(&traces).unwrap().tags(&tags, &[]);
+    let who = |order| -> Vec<u64> {
+        report.clone().order(order).sentences().iter().map(|sentence| sentence.amount_sat).collect()
+    };
+    use fundtrace::trace::{Exit, Grade, LeadOrder};
+    assert_eq!(who(LeadOrder::Rank), [5_000, 4_000, 10_000, 40, 30_000]);
+    assert_eq!(who(LeadOrder::Value), [30_000, 10_000, 5_000, 4_000, 40]);
+    let sentences = report.sentences();
+    assert!(sentences[0].to_string().contains(
+        "\n  why it ranks here: exit: a service that can act; value: 5000 sat, 50 thousandths of what was seeded; evidence of who is there: strong\n"
+    ));
+    assert!(sentences[3].rank.to_string().contains("less than a thousandth of what was seeded"));
+    assert_eq!((sentences[4].rank.exit, sentences[4].rank.grade), (Exit::Named, Grade::Strong));
+    // All places of a trace, those of which nobody says anything among them.
+    let ranked: Vec<u64> = traces[0].leads().ranked().map(|lead| lead.amount.to_sat()).collect();
+    assert_eq!(ranked, [5_000, 4_000, 10_000, 40, 30_000, 960, 50_000]);
+    let bound = traces[1].leads().ranked().next().unwrap();
+    assert!(bound.to_string().contains("value: at most 5000 sat"), "{bound}");
+    let mut bytes = Vec::new();
+    fundtrace::report::json::write(&report, &mut bytes).unwrap();
+    let json: Value = serde_json::from_slice(&bytes).unwrap();
+    let rank = &json["leads"][3]["rank"];
+    assert_eq!(
+        (&rank["exit"], &rank["evidence"], &rank["is_small"]),
+        (&"service".into(), &"strong".into(), &true.into())
+    );
+}
+
 #[test]
 fn other_categories_are_passed_and_sources_stand_side_by_side() {
     let chain = Mini::new(DEPOSIT).chain();
@@ -562,7 +735,16 @@ fn a_lead_says_what_it_rests_on_and_what_would_defeat_it() {
     tagpack::write(&Head::new("t", "c"), found.iter().map(|(address, tag)| (address, tag)), &mut text).unwrap();
     let pack = read(text).unwrap();
     let (_, back) = pack.tags().next().unwrap();
-    assert!(back.context.contains(&format!("\"inferred_from\":\"{hot}\"")), "{}", back.context);
+    // It is an inference still, and no attribution of the address.
+    assert_eq!((back.inferred.as_ref(), back.source.as_str()), (tag.inferred.as_ref(), tag.source.as_str()));
+    let mut again = Tags::default();
+    again.add(&pack);
+    assert_eq!(cluster::spread(view, &clusters, &again, "spending 1", Carried::Every).covered(), 0);
+    let stopped = spec::run(view, &seeds, &rules, &stop::tagged(&again), &Options::default());
+    let next = Report::new(&stopped).unwrap().tags(&again, &[]);
+    assert!(next.sentences()[0].why[0].contains("an earlier inference (inferred from "), "{}", next.sentences()[0]);
+    assert!(next.sentences()[0].sentence.contains(" is classed as an address of Example Exchange "));
+    assert_eq!(tagpack::findings(&next), []);
 
     // What a rule about services says goes before the tag.
     let class = Classification::new("probable deposit address", "Example Exchange", "deposit 1")
@@ -572,6 +754,7 @@ fn a_lead_says_what_it_rests_on_and_what_would_defeat_it() {
     let classified = BTreeMap::from([(view.address_index(&script("deposit")).unwrap(), class.clone())]);
     let sentences = report.clone().classified(&classified).sentences();
     assert_eq!(tagpack::findings(&report.clone().classified(&classified))[0].1, class.to_tag());
+    assert_eq!(class.to_tag().inferred, Some(Inferred::new("", "deposit 1", "")));
     assert!(sentences[0].sentence.ends_with(
         "is classed as a probable deposit address of Example Exchange (confidence 85 of 100 by rule deposit 1)"
     ));
@@ -620,6 +803,47 @@ fn a_place_that_one_rule_misses_is_told_under_the_next() {
     ];
     assert_eq!(sentence.defeat, expected);
     assert_eq!(sentence.why, ["a source without a name says so of this very address"]);
+}
+
+#[test]
+fn a_cluster_is_a_seed_by_name() {
+    let chain = Mini::new("in @1: x:0=9/a -> 6/me 3/other\njoin @2: in:0 y:0=4/me2 -> 8/shop 2/me").chain();
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cluster_seed.store");
+    chain.write_to(std::fs::File::create(&file).unwrap()).unwrap();
+    let store = file.to_str().unwrap();
+    let seeded = |seed: &str| {
+        let output = fundtrace(&[
+            "trace", store, "--seed", seed, "--policy", "fifo", "--format", "json", "--owners", "spending",
+        ]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+        json["manifest"]["seeds"][0].clone()
+    };
+    // Two addresses of one owner: what came from outside, and not the change. Nobody knows who paid `y:0`.
+    let [me, me2] = ["me", "me2"].map(address);
+    let given = seeded(&format!("cluster:{me}=me"));
+    assert_eq!((&given["given"], &given["label"]), (&format!("cluster:{me}").into(), &"me".into()));
+    let names = |given: &Value| given["outputs"].as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    let [first, second] = ["in", "y"].map(|name| OutPoint::new(txid(name), 0).to_string());
+    let mut all = vec![first.clone(), second];
+    all.sort();
+    assert_eq!(names(&given), all);
+    assert_eq!(names(&seeded(&format!("cluster:{me2}"))), all);
+    assert_eq!(names(&seeded(&format!("cluster:{me2}@1-2"))), [first]);
+    let refused = |seed: String, more: &[&str]| {
+        let output = fundtrace(&[&["trace", store, "--seed", &seed], more].concat());
+        assert!(!output.status.success());
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert!(
+        refused(format!("cluster:{me}"), &[]).contains("name the rules that make them (--owners on the command line)")
+    );
+    // At height 2 there is its own change and nothing else.
+    let none = refused(format!("cluster:{me}@2"), &["--owners", "spending"]);
+    assert!(none.contains("nothing that was supplied came to it there from others"), "{none}");
+    assert!(refused("cluster:here".into(), &[]).contains("\"here\" is not an address"));
+    assert!(refused(format!("cluster:{}", address("nobody")), &["--owners", "spending"]).contains("is in no cluster"));
+    std::fs::remove_file(file).unwrap();
 }
 
 fn fundtrace(args: &[&str]) -> Output {
@@ -728,8 +952,10 @@ fn the_command_reads_files_of_every_form_and_names_them() {
         "--stop-at",
         "user",
     ]);
+    // Whoever names an address means to stop there, whatever kinds it asks for beside.
     let result: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_ne!(reason(&result, &one).0, "tagged");
+    assert_eq!(reason(&result, &one), ("tagged".into(), "Mine".into()));
+    assert!(result["manifest"]["stop"].as_str().unwrap().starts_with("tagged as user or command_line ("));
     let result: Value =
         serde_json::from_slice(&fundtrace(&["trace", "--case", &case, "--format", "json"]).stdout).unwrap();
     assert_eq!(reason(&result, &one), ("tagged".into(), "One".into()));

@@ -25,7 +25,7 @@ pub(crate) struct TagArgs {
     /// addresses; recognised by what they hold. The trace stops at tagged addresses. The first file is trusted most; name INPUT before this option.
     #[arg(long, value_name = "FILE", num_args = 1..)]
     pub(crate) tags: Vec<PathBuf>,
-    /// Stop only at tags of these categories (abuses and concepts count as well); tags of others are shown and passed.
+    /// Stop only at tags of these categories (abuses and concepts count as well); tags of others, and tags without any, are shown and passed.
     #[arg(long, value_name = "CATEGORY,...", value_delimiter = ',', value_parser = category)]
     pub(crate) stop_at: Vec<String>,
 }

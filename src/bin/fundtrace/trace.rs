@@ -16,7 +16,9 @@ use fundtrace::service::peel::{self, Peels, Terms};
 use fundtrace::spec::{self, Case, ResolvedSeed, Rule, SeedSpec, TagEntry};
 use fundtrace::tag::{Tag, Tags};
 use fundtrace::trace::stop::{self, Stop};
-use fundtrace::trace::{self, BoundLimits, CoinbaseOrder, Fees, Mode, Owners, PathLimits, Place, Seed, Through};
+use fundtrace::trace::{
+    self, BoundLimits, CoinbaseOrder, Fees, LeadOrder, Mode, Owners, PathLimits, Place, Seed, Through,
+};
 use fundtrace::{AddressIndex, BlockHeight, Error, OutputIndex, View};
 
 use crate::input::{self, InputArgs};
@@ -34,8 +36,8 @@ use crate::{cluster, jobs, origins, store, watch};
 pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) input: InputArgs,
-    /// What is stolen: TXID:VOUT, TXID (all its outputs) or ADDRESS@FROM-TO (what it received at these heights), with =LABEL or without. Seeds
-    /// of one label are one source.
+    /// What is stolen: TXID:VOUT, TXID (all its outputs), ADDRESS@FROM-TO (what it received at these heights), or with --owners cluster:ADDRESS or
+    /// cluster:ADDRESS@FROM-TO (what its cluster received from others), with =LABEL or without. Seeds of one label are one source.
     #[arg(long, value_name = "SEED[=LABEL]", value_parser = str::parse::<SeedSpec>)]
     seed: Vec<SeedSpec>,
     /// A file of seeds, one a line, each as for --seed; empty lines and those that begin with # are skipped.
@@ -47,7 +49,8 @@ pub(crate) struct Args {
     /// A case file (TOML) with inputs, seeds, policies and limits.
     #[arg(long, value_name = "FILE")]
     case: Option<PathBuf>,
-    /// Stop at this address and say that LABEL stands behind it; may be given more than once, and beside the case file's tags.
+    /// Stop at this address, whatever --stop-at says, and say that LABEL stands behind it; may be given more than once, and beside the case
+    /// file's tags. Its tag has the concept `command_line`.
     #[arg(long, value_name = "ADDRESS=LABEL", value_parser = tag)]
     pub(crate) tag: Vec<TagEntry>,
     #[command(flatten)]
@@ -98,6 +101,10 @@ pub(crate) struct Args {
     /// paid out), or a change rule; of several, all must agree.
     #[arg(long, value_name = "RULE,...", num_args = 0..=1, default_missing_value = "ratio", value_parser = peels::by)]
     pub(crate) peels: Option<PeelsBy>,
+    /// In which order leads to services stand: `rank` (who can act there, then a thousandth of the loot or more, mixes before it, how well it is
+    /// known who is there, value) or `value` alone (table and json).
+    #[arg(long, value_name = "rank|value", default_value = "rank", value_parser = str::parse::<LeadOrder>)]
+    leads_by: LeadOrder,
     /// Show how much of each source reached which category of tagged service, directly (1 hop) or within 2-3, 4-10 or more hops, and what became of the
     /// rest (table and json; backward: from which category it came).
     #[arg(long, conflicts_with_all = ["resume", "jobs"])]
@@ -148,6 +155,9 @@ fn policies(text: &str) -> Result<Policies, Error> {
     Rule::list(text.split(',')).map(Policies)
 }
 
+/// The kind of what `--tag` names: whoever names an address there means to stop at it, whatever other kinds `--stop-at` asks for.
+const COMMAND_LINE: &str = "command_line";
+
 /// Of which network the address is shows only once the network is known.
 fn tag(text: &str) -> Result<TagEntry, String> {
     let (address, label) = text.split_once('=').ok_or("the label is missing; write ADDRESS=LABEL")?;
@@ -155,7 +165,7 @@ fn tag(text: &str) -> Result<TagEntry, String> {
         return Err("the label is empty; write ADDRESS=LABEL".into());
     }
     address.parse::<Address<NetworkUnchecked>>().map_err(|_| format!("{address:?} is not an address"))?;
-    Ok(TagEntry::new(address, label).source("command line"))
+    Ok(TagEntry::new(address, label).source("command line").concept(COMMAND_LINE))
 }
 
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
@@ -238,7 +248,11 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     let spread = clusters.as_ref().filter(|_| args.spread_tags).map(over);
     let tags = spread.as_ref().unwrap_or(&known.tags);
     tags::tell_categories(tags, &case.stop_at);
-    let given = spec::resolve(view, &specs).map_err(|error| if by_case { in_case(error) } else { error })?;
+    let given = match &clusters {
+        Some(clusters) => spec::resolve_with(view, &specs, clusters),
+        None => spec::resolve(view, &specs),
+    };
+    let given = given.map_err(|error| if by_case { in_case(error) } else { error })?;
     let explain = find_outputs("--explain", view, &args.explain)?;
     let routes_to = find_outputs("--paths-to", view, &args.paths_to)?;
     let seeds: Vec<Seed> = given.iter().flat_map(ResolvedSeed::seeds).collect();
@@ -299,7 +313,12 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     };
     drop(counter);
     let limits = PathLimits::default().paths(args.max_paths);
-    let mut report = Report::new(&traces)?.seeds(&given).explain(&explain).paths(limits).tags(tags, &known.listings);
+    let mut report = Report::new(&traces)?
+        .seeds(&given)
+        .explain(&explain)
+        .paths(limits)
+        .tags(tags, &known.listings)
+        .order(args.leads_by);
     if let Some(owners) = &owners {
         report = report.owners(owners)?;
     }
@@ -326,7 +345,10 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     // What ends a chain is what ends a trace: a tag that holds that day, and of the categories asked for.
     let ends = |tag: &Tag| case.stop_at.is_empty() || case.stop_at.iter().any(|category| tag.is_of(category));
     let tagged = |output: Output<'_>| tags.holding(output).any(ends);
-    let peels = Peels::of(view, &by.rule()?, &Terms::default(), peel::Known::default().tagged(&tagged));
+    // Whose a chain is, a service's tag says, whether the run stops there or not; a suspect's does not.
+    let services = |output: Output<'_>| tags.holding(output).any(Tag::names_service);
+    let known = peel::Known::default().tagged(&tagged).services(&services);
+    let peels = Peels::of(view, &by.rule()?, &Terms::default(), known);
     write(&report.peels(&peels), args.format)
 }
 
@@ -412,6 +434,9 @@ pub(crate) fn overridden(mut case: Case, args: &Args) -> Case {
     case.as_of = args.as_of.or(case.as_of);
     if !args.tags.stop_at.is_empty() {
         case.stop_at.clone_from(&args.tags.stop_at);
+    }
+    if !case.stop_at.is_empty() && !args.tag.is_empty() {
+        case.stop_at.push(COMMAND_LINE.into());
     }
     case.through = args.through.or(case.through);
     case.mix_confidence = args.mix_confidence.or(case.mix_confidence);

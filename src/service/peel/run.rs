@@ -2,10 +2,10 @@
 
 use bitcoin::Amount;
 
-use super::{RULE, Stop, Terms};
+use super::{Known, RULE, Stop, Terms};
 use crate::chain::View;
 use crate::change::Fingerprint;
-use crate::detect::{Confidence, Feature, Finding, Kind};
+use crate::detect::{Confidence, Feature, Finding, Kind, Verdict};
 use crate::id::{self, OutputIndex, TxIndex};
 
 /// From so many steps on, chains that pay nobody twice look like a service's withdrawals (ours).
@@ -58,7 +58,7 @@ pub struct Chain {
     pub payees: usize,
     /// Peels that pay tagged addresses.
     pub peels_tagged: usize,
-    /// Whether the first step spends a tagged address: then the chain is that service's.
+    /// Whether the first step spends from a tagged service: then the chain is that service's. A suspect's tag is none.
     pub is_payer_tagged: bool,
     /// Whether the first step spends a coinbase: then it may be a pool's payouts.
     pub is_mined: bool,
@@ -67,7 +67,7 @@ pub struct Chain {
 }
 
 impl Chain {
-    pub(super) fn of(view: View<'_>, steps: Vec<Step>, stop: Stop, tagged: impl Fn(OutputIndex) -> bool) -> Self {
+    pub(super) fn of(view: View<'_>, steps: Vec<Step>, stop: Stop, known: Known<'_>) -> Self {
         let peels = || steps.iter().flat_map(|step| &step.peels);
         let mut addresses: Vec<_> = peels().filter_map(|(output, _)| view.output(*output).address_index()).collect();
         let without = peels().count() - addresses.len();
@@ -76,8 +76,8 @@ impl Chain {
         let head = steps[0].spends;
         Self {
             payees: addresses.len() + without,
-            peels_tagged: peels().filter(|(output, _)| tagged(*output)).count(),
-            is_payer_tagged: tagged(head),
+            peels_tagged: peels().filter(|(output, _)| known.is_tagged(view.output(*output))).count(),
+            is_payer_tagged: known.is_service(view.output(head)),
             is_mined: view.output(head).tx().is_coinbase(),
             alike: alike(view, &steps),
             steps,
@@ -154,8 +154,17 @@ impl Chain {
             .feature("score", Feature::Count(self.score()))
             .feature("stop", self.stop.as_str())
             .feature("change", rule)
-            .feature("steps_min", terms.steps_min)
             .feature("rests_on", Feature::Txs(txids));
+        for (name, value) in terms.parameters() {
+            finding = match value {
+                Some(value) => finding.feature(name, Feature::Count(value)),
+                None => finding.feature(name, "none"),
+            };
+        }
+        // Nothing but a tag makes a chain of a finding so short.
+        if self.steps.len() < id::at(terms.steps_min) {
+            finding = finding.verdict(Verdict::Undecided).feature("cut_short", true);
+        }
         if let Some(ppm) = self.consistency_ppm() {
             finding = finding.feature("consistency_ppm", ppm);
         }

@@ -1,9 +1,12 @@
 //! What makes a peel chain: every threshold, and why chains end.
 
+use std::fmt;
+
 use bitcoin::Amount;
 use serde::Serialize;
 
 use crate::change::Fingerprint;
+use crate::id;
 
 /// Every threshold of the rule. Those without a source are ours.
 ///
@@ -62,6 +65,31 @@ impl Default for Terms {
 }
 
 impl Terms {
+    /// Returns every threshold by name, units last; `None` where it is not asked. `mix_min_ppm` is how sure a detector is of what ends a chain as
+    /// a mix.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fundtrace::service::peel::Terms;
+    /// let all = Terms::default().parameters();
+    /// assert_eq!((all[0], all.len()), (("steps_min", Some(3)), 9));
+    /// assert!(all.contains(&("gap_seconds_max", None)));
+    /// ```
+    pub fn parameters(&self) -> [(&'static str, Option<u64>); 9] {
+        [
+            ("steps_min", Some(self.steps_min.into())),
+            ("outputs_max", Some(id::number(self.outputs_max))),
+            ("dust_max_sat", Some(self.dust_max.to_sat())),
+            ("peel_min_sat", Some(self.peel_min.to_sat())),
+            ("peel_max_ppm", Some(self.peel_max_ppm.into())),
+            ("gap_blocks_max", self.gap_blocks.map(u64::from)),
+            ("gap_seconds_max", self.gap_seconds.map(u64::from)),
+            ("fingerprint_mask", Some(self.mask.into())),
+            ("mix_min_ppm", Some(super::MIX.to_ppm().into())),
+        ]
+    }
+
     /// Sets the most days between two steps, by block times.
     #[must_use]
     pub fn gap_days(mut self, days: u32) -> Self {
@@ -81,6 +109,20 @@ impl Terms {
     pub fn mask(mut self, mask: u32) -> Self {
         self.mask = mask;
         self
+    }
+}
+
+impl fmt::Display for Terms {
+    /// The parameters, as a rule's are written.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, (name, value)) in self.parameters().into_iter().enumerate() {
+            f.write_str(if at == 0 { "" } else { " " })?;
+            match value {
+                Some(value) => write!(f, "{name}={value}")?,
+                None => write!(f, "{name}=none")?,
+            }
+        }
+        Ok(())
     }
 }
 
