@@ -1,4 +1,5 @@
-//! Sets of two or three outputs that are worth so much together: how many there are, and the first of them.
+//! Sets of two or three outputs that are worth so much together: how many there are, and the first of them. Parts may be of one transaction: mixers
+//! pay many customers at once.
 //!
 //! Over values in ascending order; the last part of a set is a range, which is counted at once. A step is one range.
 

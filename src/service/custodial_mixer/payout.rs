@@ -3,7 +3,8 @@
 //! The idea: a custodial mixer keeps a fee of a few per cent and pays within days, to addresses the customer named. So the payout is among the
 //! outputs of the window that are worth the deposit less the fee, or, in parts, among the sets that are. So is much else, which is measured: the
 //! same is asked of other outputs of about that size, from as long before the deposit, each with its own window (decoys). They are older than every
-//! candidate, so none is its own decoy. If they find as many, the answer means nothing.
+//! candidate, so none is its own decoy. What the mixer pays out for this deposit may still be what a decoy finds, for their windows overlap: the
+//! measure errs against the rule. If decoys find as many, the answer means nothing.
 //!
 //! Sets grow with a power of the window's outputs: of two and three parts there are nearly always some where anybody may pay. They are worth asking for
 //! where the mixer's coins are known.
@@ -199,6 +200,7 @@ impl Payouts {
             let first = self.sets.listed.first().map(Vec::as_slice).unwrap_or_default();
             finding = finding
                 .feature("part_min_ppm", terms.part_min_ppm)
+                .feature("steps_max", Feature::Count(terms.steps_max))
                 .feature("sets", Feature::Count(self.sets.count))
                 .feature("sets_whole", self.sets.is_whole)
                 .feature("first_set_at", listed(&mut first.iter().copied()));
@@ -265,9 +267,11 @@ impl Window {
     /// Asks the same for other outputs that are worth about as much. Where the search for sets does not end, something is taken to be found.
     fn decoys(&self, terms: &Terms) -> Decoys {
         // Evenly spaced over the sizes, so that the choice is nobody's.
-        let step = self.near.len().div_ceil(terms.decoys_max.max(1)).max(1);
         let mut decoys = Decoys::default();
-        for decoy in self.near.iter().step_by(step) {
+        let Some(step) = self.near.len().checked_next_multiple_of(terms.decoys_max).map(|len| len / terms.decoys_max) else {
+            return decoys;
+        };
+        for decoy in self.near.iter().step_by(step.max(1)) {
             let (whole, sets) = self.answers(*decoy, terms);
             decoys.asked += 1;
             decoys.found += u64::from(!whole.is_empty() || sets.count > 0 || !sets.is_whole);
