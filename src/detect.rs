@@ -120,8 +120,8 @@ fn one(shape: &Lazy<'_>, kind: Kind, options: &Options) -> Option<Finding> {
         Kind::Structuring => structuring::find(tx),
         // Of several transactions; `service` finds them.
         Kind::Peel | Kind::CustodialMixer => None,
-        // Of addresses, which takes many transactions and tags: `service::deposit`.
-        Kind::Deposit => None,
+        // Of addresses, which takes many transactions and most of it tags: `service` as well.
+        Kind::Deposit | Kind::HotWallet | Kind::ColdWallet | Kind::Pool | Kind::Processor => None,
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use bitcoin::{Amount, Txid};
 use serde::{Serialize, Serializer};
 
-/// What kind of transaction it is said to be.
+/// What kind of transaction it is said to be, or of address.
 ///
 /// # Examples
 ///
@@ -47,11 +47,19 @@ pub enum Kind {
     CustodialMixer,
     /// Of an address, not a transaction: whose every coin goes to one service. See [`service::deposit`](crate::service::deposit).
     Deposit,
+    /// Of an address: what a service pays from and collects to. See [`service::hot_wallet`](crate::service::hot_wallet).
+    HotWallet,
+    /// Of an address: what a service puts aside. See [`service::hot_wallet::cold`](crate::service::hot_wallet::cold).
+    ColdWallet,
+    /// Of an address: whom coinbases pay. See [`service::pool`](crate::service::pool).
+    Pool,
+    /// Of an address: where one-shot forwarders pay to. See [`service::processor`](crate::service::processor).
+    Processor,
 }
 
 impl Kind {
     /// Every one, in the order of their declaration.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 17] = [
         Self::Coinjoin,
         Self::Premix,
         Self::Swap,
@@ -65,6 +73,10 @@ impl Kind {
         Self::Peel,
         Self::CustodialMixer,
         Self::Deposit,
+        Self::HotWallet,
+        Self::ColdWallet,
+        Self::Pool,
+        Self::Processor,
     ];
 
     /// Returns the name, in snake case.
@@ -83,6 +95,10 @@ impl Kind {
             Self::Peel => "peel",
             Self::CustodialMixer => "custodial_mixer",
             Self::Deposit => "deposit",
+            Self::HotWallet => "hot_wallet",
+            Self::ColdWallet => "cold_wallet",
+            Self::Pool => "pool",
+            Self::Processor => "processor",
         }
     }
 }
@@ -294,9 +310,10 @@ impl Serialize for Features {
     }
 }
 
-/// What a rule says of one transaction: an inference, never a fact of the chain.
+/// What a rule says of one transaction, or of an address: an inference, never a fact of the chain.
 ///
-/// It rests on that transaction alone, unless its feature `rests_on` names others.
+/// It rests on that transaction alone, unless its feature `rests_on` names others. What is said of an address always does: `rests_on_count` says how
+/// many they are, and `rests_on` names the first hundred.
 ///
 /// # Examples
 ///

@@ -72,7 +72,8 @@ impl<'c> Gate<'c> {
             Kind::Dormant => self.input_values(look).fold(0, u64::saturating_add) >= self.dormant_sat,
             Kind::Dust => outputs >= 5 && self.values(look).filter(|sat| *sat <= 1_000).count() >= 5,
             Kind::Structuring => outputs >= 3 && self.values(look).filter(|sat| *sat >= 9_500_000).count() >= 3,
-            Kind::Peel | Kind::CustodialMixer | Kind::Deposit => false,
+            Kind::Peel | Kind::CustodialMixer => false,
+            Kind::Deposit | Kind::HotWallet | Kind::ColdWallet | Kind::Pool | Kind::Processor => false,
         }
     }
 

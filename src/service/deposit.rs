@@ -70,7 +70,7 @@ use std::sync::Arc;
 use bitcoin::Amount;
 
 use super::hot_wallet::{HotWallet, How};
-use crate::chain::View;
+use crate::chain::{Tx, View};
 use crate::cluster::Clusters;
 use crate::detect::{Confidence, Feature, Finding, Kind, Verdict};
 use crate::id::{self, AddressIndex, TxIndex};
@@ -198,33 +198,39 @@ pub fn find(view: View<'_>, tags: &Tags, clusters: Option<&Clusters>, terms: &Te
         while judge::unlearn(view, &mut places, &moves, &mut grown, &found, terms) {
             found = judge::judge(view, &places, &moves, &grown, terms);
         }
-        let count = |place: u32| depositors_of(view, &moves, &found, place);
         let homes = places.services.iter().filter(|(_, home)| *home != NONE).map(|(_, home)| (*home, How::Tagged));
         learned = homes.chain(grown.places.iter().copied()).collect();
-        depositors = learned.iter().map(|(place, _)| count(*place)).collect();
+        depositors = learned.iter().map(|(place, _)| handed(view, &moves, &found, *place)).collect();
         whole = grown.whole;
     }
     let service_of: Vec<u32> = places.of.iter().map(|place| places.service[id::at(*place)]).collect();
-    let hot = hot_wallets(&places, &learned, &depositors);
+    let hot = hot_wallets(&places, &learned, depositors);
     let first = |place: &u32| places.of.iter().position(|of| of == place).map(AddressIndex::of);
     let disputed = places.disputed.iter().filter_map(first).collect();
     let services = places.services.into_iter().map(|(tag, _)| tag).collect();
     Deposits { services, found, hot, disputed, whole, terms: *terms, service_of }
 }
 
-fn depositors_of(view: View<'_>, moves: &Moves, found: &[Deposit], place: u32) -> u32 {
+/// How many of those found hand coins to a place, and the transactions in which they do, in chain order.
+fn handed(view: View<'_>, moves: &Moves, found: &[Deposit], place: u32) -> (u32, Vec<TxIndex>) {
     let is_found = |from: &AddressIndex| found.binary_search_by_key(from, |deposit| deposit.address).is_ok();
-    let mut from: Vec<AddressIndex> =
-        moves.into(place).flat_map(|form| payers(view.tx(moves.form(form).tx)).0).filter(is_found).collect();
+    let (mut from, mut txs) = (Vec::new(), Vec::new());
+    for form in moves.into(place) {
+        let (tx, before) = (moves.form(form).tx, from.len());
+        from.extend(payers(view.tx(tx)).0.into_iter().filter(is_found));
+        if from.len() > before {
+            txs.push(tx);
+        }
+    }
     from.sort_unstable();
     from.dedup();
-    id::small(from.len())
+    (id::small(from.len()), txs)
 }
 
 /// The places of services, by their first address.
-fn hot_wallets(places: &Places, known: &[(u32, How)], depositors: &[u32]) -> Vec<HotWallet> {
-    let mut by_place: Vec<(u32, How, u32, Option<usize>, u32)> =
-        known.iter().zip(depositors).map(|((place, how), depositors)| (*place, *how, *depositors, None, 0)).collect();
+fn hot_wallets(places: &Places, known: &[(u32, How)], depositors: Vec<(u32, Vec<TxIndex>)>) -> Vec<HotWallet> {
+    let mut by_place: Vec<(u32, How, (u32, Vec<TxIndex>), Option<usize>, u32)> =
+        known.iter().zip(depositors).map(|((place, how), handed)| (*place, *how, handed, None, 0)).collect();
     by_place.sort_unstable();
     for (at, place) in places.of.iter().enumerate() {
         if places.service[id::at(*place)] != NONE
@@ -234,9 +240,9 @@ fn hot_wallets(places: &Places, known: &[(u32, How)], depositors: &[u32]) -> Vec
             by_place[known].4 += 1;
         }
     }
-    let wallet = |(place, how, depositors, first, addresses): (u32, How, u32, Option<usize>, u32)| {
+    let wallet = |(place, how, (depositors, rests_on), first, addresses): (_, _, _, Option<usize>, _)| {
         let service = places.services[id::at(places.service[id::at(place)])].0.label.clone();
-        Some(HotWallet { address: AddressIndex::of(first?), addresses, service, how, depositors })
+        Some(HotWallet { address: AddressIndex::of(first?), addresses, service, how, depositors, rests_on })
     };
     let mut hot: Vec<HotWallet> = by_place.into_iter().filter_map(wallet).collect();
     hot.sort_by_key(|wallet| wallet.address);
@@ -312,16 +318,8 @@ impl Deposits {
     ///
     /// Linear in the address's outputs and in those transactions' inputs and outputs.
     pub fn evidence(&self, view: View<'_>, deposit: &Deposit) -> (Vec<TxIndex>, Vec<AddressIndex>) {
-        let spenders = view.outputs_of(deposit.address);
-        let spenders = spenders.iter().filter_map(|output| view.output(output).spender());
-        let to_service =
-            |address: Option<AddressIndex>| address.and_then(|a| self.index_of(a)) == Some(deposit.service);
-        let mut sweeps: Vec<TxIndex> = spenders
-            .filter(|tx| tx.outputs().any(|output| to_service(output.address_index())))
-            .map(|tx| tx.index())
-            .collect();
-        sweeps.sort_unstable();
-        sweeps.dedup();
+        let sweeps = self.sweeps(view, deposit);
+        let to_service = |address: Option<AddressIndex>| self.is_to(address, deposit.service);
         let mut siblings: Vec<AddressIndex> = sweeps.iter().flat_map(|tx| payers(view.tx(*tx)).0).collect();
         siblings.retain(|address| *address != deposit.address && !to_service(Some(*address)));
         siblings.sort_unstable();
@@ -329,14 +327,28 @@ impl Deposits {
         (sweeps, siblings)
     }
 
-    /// Writes a deposit address out as a finding, with everything that was looked at and the thresholds. It is of an address, so whoever prints it adds that.
-    pub fn finding(&self, deposit: &Deposit) -> Finding {
-        let service = self.service(deposit);
-        let mut finding = Finding::new(Kind::Deposit, "deposit", RULE, deposit.confidence)
-            .verdict(deposit.verdict)
-            .feature("service", service.label.as_str())
-            .feature("category", service.category.as_str())
-            .feature("tag_source", service.source.as_str())
+    fn sweeps(&self, view: View<'_>, deposit: &Deposit) -> Vec<TxIndex> {
+        let spenders = view.outputs_of(deposit.address);
+        let spenders = spenders.iter().filter_map(|output| view.output(output).spender());
+        let is_sweep = |tx: &Tx<'_>| tx.outputs().any(|output| self.is_to(output.address_index(), deposit.service));
+        let mut sweeps: Vec<TxIndex> = spenders.filter(is_sweep).map(|tx| tx.index()).collect();
+        sweeps.sort_unstable();
+        sweeps.dedup();
+        sweeps
+    }
+
+    fn is_to(&self, address: Option<AddressIndex>, service: u32) -> bool {
+        address.and_then(|address| self.index_of(address)) == Some(service)
+    }
+
+    /// Writes a deposit address out as a finding, with everything that was looked at, the thresholds and the sweeps. It is of an address, so whoever prints it
+    /// adds that.
+    ///
+    /// Linear in the address's outputs and in the outputs of its sweeps.
+    pub fn finding(&self, view: View<'_>, deposit: &Deposit) -> Finding {
+        let finding = Finding::new(Kind::Deposit, "deposit", RULE, deposit.confidence).verdict(deposit.verdict);
+        let finding = super::rests_on(finding, view, &self.sweeps(view, deposit));
+        let mut finding = super::of_service(finding, self.service(deposit))
             .feature("sweeps", deposit.sweeps)
             .feature("siblings", deposit.siblings)
             .feature("alike", deposit.alike)
@@ -344,6 +356,8 @@ impl Deposits {
             .feature("payers", deposit.payers)
             .feature("share_ppm", deposit.share_ppm)
             .feature("share_min_ppm", self.terms.share_min_ppm)
+            .feature("depositors_min", self.terms.depositors_min)
+            .feature("mix_confidence_min_ppm", self.terms.mix.to_ppm())
             .feature("delay_max_blocks", self.terms.delay_max)
             .feature("dealt", deposit.dealt)
             .feature("learned", deposit.learned)

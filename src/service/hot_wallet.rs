@@ -13,10 +13,17 @@ use bitcoin::Amount;
 use super::deposit::Deposits;
 use crate::chain::View;
 use crate::cluster::Clusters;
+use crate::detect::{Confidence, Feature, Finding, Kind, Verdict};
 use crate::id::{self, AddressIndex, TxIndex};
 
 /// The name and version of what [`cold`] says.
 pub const COLD_RULE: &str = "cold_wallet/1";
+
+/// The name and version of what is said of a hot wallet. How places are learned is a part of [`deposit::RULE`](super::deposit::RULE).
+pub const RULE: &str = "hot_wallet/1";
+
+/// So many transactions of the service fill a cold wallet.
+const FILLED_MIN: usize = 2;
 
 /// How a place is known to be a service's.
 ///
@@ -66,6 +73,50 @@ pub struct HotWallet {
     pub how: How,
     /// How many of the deposit addresses found hand coins to it: what it rests on where it is learned.
     pub depositors: u32,
+    /// The transactions in which they do, in chain order.
+    pub rests_on: Vec<TxIndex>,
+}
+
+impl HotWallet {
+    /// Writes it out as a finding, of its first address. A tagged place to which too few deposit addresses hand coins is *undecided*: the tag says whose it is,
+    /// and nothing on the chain what it is for.
+    ///
+    /// The confidences are the author's grades: 90 % for a tagged place with enough depositors, 80 % for a learned, 70 % for a collecting one, 50 % for a tag alone.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fundtrace::service::deposit;
+    /// use fundtrace::tag::Tags;
+    /// let chain = fundtrace::ChainBuilder::new().finish()?;
+    /// let found = deposit::find(chain.view(), &Tags::default(), None, &deposit::Terms::default());
+    /// let said: Vec<_> = found.hot_wallets().iter().map(|wallet| wallet.finding(chain.view(), &found)).collect();
+    /// assert!(said.is_empty());
+    /// # Ok::<(), fundtrace::Error>(())
+    /// ```
+    pub fn finding(&self, view: View<'_>, services: &Deposits) -> Finding {
+        let depositors_min = services.terms().depositors_min;
+        let (verdict, percent) = match self.how {
+            How::Tagged if self.depositors < depositors_min => (Verdict::Undecided, 50),
+            How::Tagged => (Verdict::Yes, 90),
+            How::Learned => (Verdict::Yes, 80),
+            How::Collecting => (Verdict::Yes, 70),
+        };
+        let finding =
+            Finding::new(Kind::HotWallet, "hot_wallet", RULE, Confidence::from_percent(percent)).verdict(verdict);
+        super::rests_on(of_service(finding, &self.service, services), view, &self.rests_on)
+            .feature("how", self.how.as_str())
+            .feature("addresses", self.addresses)
+            .feature("depositors", self.depositors)
+            .feature("depositors_min", depositors_min)
+    }
+}
+
+fn of_service(finding: Finding, label: &str, services: &Deposits) -> Finding {
+    match services.services().iter().find(|tag| tag.label == label) {
+        Some(tag) => super::of_service(finding, tag),
+        None => finding.feature("service", label),
+    }
 }
 
 /// A place that only the service pays, and that pays only the service.
@@ -86,6 +137,25 @@ pub struct ColdWallet {
     pub filled: Vec<TxIndex>,
     /// Its transactions that pay the service, in chain order.
     pub returned: Vec<TxIndex>,
+}
+
+impl ColdWallet {
+    /// Writes it out as a finding, of its first address, with what fills it and then what it returns.
+    ///
+    /// 30 %, the author's grade: a customer who pays back looks the same.
+    ///
+    /// # Examples
+    ///
+    /// As [`HotWallet::finding`].
+    pub fn finding(&self, view: View<'_>, services: &Deposits) -> Finding {
+        let finding = Finding::new(Kind::ColdWallet, "cold_wallet", COLD_RULE, Confidence::from_percent(30));
+        let txs: Vec<TxIndex> = self.filled.iter().chain(&self.returned).copied().collect();
+        super::rests_on(of_service(finding, &self.service, services), view, &txs)
+            .feature("received_sat", Feature::Value(self.received))
+            .feature("filled", self.filled.len())
+            .feature("filled_min", FILLED_MIN)
+            .feature("returned", self.returned.len())
+    }
 }
 
 /// Finds cold wallets: places that at least two transactions of a service pay and nobody else, and whose every transaction pays the service and
@@ -159,7 +229,7 @@ fn wallet(view: View<'_>, services: &Deposits, service: u32, members: &[AddressI
         list.sort_unstable();
         list.dedup();
     }
-    if filled.len() < 2 || returned.is_empty() {
+    if filled.len() < FILLED_MIN || returned.is_empty() {
         return None;
     }
     let service = services.services()[id::at(service)].label.clone();

@@ -36,7 +36,7 @@ use bitcoin::Amount;
 
 use crate::chain::{Tx, View};
 use crate::cluster::Clusters;
-use crate::detect::Confidence;
+use crate::detect::{Confidence, Feature, Finding, Kind};
 use crate::id::{AddressIndex, BlockHeight, TxIndex};
 
 /// The rule and its version.
@@ -72,6 +72,36 @@ pub struct Pool {
     pub shared: usize,
     /// How sure the rule is.
     pub confidence: Confidence,
+}
+
+impl Pool {
+    /// Writes it out as a finding, of its first address.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fundtrace::service::pool;
+    /// let chain = fundtrace::ChainBuilder::new().finish()?;
+    /// let said: Vec<_> = pool::find(chain.view(), None).iter().map(|pool| pool.finding(chain.view())).collect();
+    /// assert!(said.is_empty());
+    /// # Ok::<(), fundtrace::Error>(())
+    /// ```
+    pub fn finding(&self, view: View<'_>) -> Finding {
+        let finding = Finding::new(Kind::Pool, "pool", RULE, self.confidence);
+        let mut finding = super::rests_on(finding, view, &self.blocks)
+            .feature("blocks", self.blocks.len())
+            .feature("blocks_min", BLOCKS_MIN)
+            .feature("addresses", self.addresses)
+            .feature("reward_sat", Feature::Value(self.reward))
+            .feature("shared", self.shared)
+            .feature("payees_min", PAYEES_MIN);
+        for (name, height) in [("first_height", self.first), ("last_height", self.last)] {
+            if let Some(height) = height {
+                finding = finding.feature(name, height.to_u32());
+            }
+        }
+        finding
+    }
 }
 
 /// A block's payee.

@@ -37,7 +37,7 @@ use bitcoin::Amount;
 
 use crate::chain::{Input, ScriptType, Tx, View};
 use crate::cluster::Clusters;
-use crate::detect::Confidence;
+use crate::detect::{Confidence, Feature, Finding, Kind};
 use crate::id::{AddressIndex, TxIndex};
 
 /// The rule and its version.
@@ -89,6 +89,31 @@ pub struct Processor {
     pub delay_median: u32,
     /// How sure the rule is.
     pub confidence: Confidence,
+}
+
+impl Processor {
+    /// Writes it out as a finding, of the place that is paid, with the terms under which it was found.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fundtrace::service::processor::{self, Terms};
+    /// let (chain, terms) = (fundtrace::ChainBuilder::new().finish()?, Terms::default());
+    /// let found = processor::find(chain.view(), &terms, None);
+    /// let said: Vec<_> = found.iter().map(|processor| processor.finding(chain.view(), &terms)).collect();
+    /// assert!(said.is_empty());
+    /// # Ok::<(), fundtrace::Error>(())
+    /// ```
+    pub fn finding(&self, view: View<'_>, terms: &Terms) -> Finding {
+        let finding = Finding::new(Kind::Processor, "processor", RULE, self.confidence);
+        super::rests_on(finding, view, &self.rests_on)
+            .feature("forwarders", self.forwarders.len())
+            .feature("forwarders_min", terms.forwarders_min)
+            .feature("amount_sat", Feature::Value(self.amount))
+            .feature("delay_median_blocks", self.delay_median)
+            .feature("delay_max_blocks", terms.delay_blocks)
+            .feature("any_script", terms.any_script)
+    }
 }
 
 /// A transaction that forwards.

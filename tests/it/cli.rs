@@ -541,6 +541,16 @@ fn detect_prints_one_finding_a_line() {
     assert_eq!(run(&["--json", "--as-of", "599999"]).1, "");
     assert!(run(&[]).1.ends_with("2 findings in 1 transactions\n"));
     assert_eq!(run(&["--only", "coin"]).0, Some(2));
-    let bad = folder.write("bad.txt", "12");
-    assert!(run(&["--allow", &bad]).2.contains("is no txid"));
+    let bad = folder.write("bad.txt", "# none\n12");
+    for option in ["--allow", "--veto", "--anchors"] {
+        assert!(run(&[option, &bad]).2.contains("bad.txt, line 2: \"12\" is no txid"));
+    }
+    // A coordinator's list makes a mix of what the rules say nothing about.
+    let vin = serde_json::json!([{"txid": "33".repeat(32), "vout": 0, "prevout": output(20, 50_000)}]);
+    let tx = serde_json::json!({"txid": "44".repeat(32), "version": 2, "locktime": 0, "vin": vin, "vout": [output(21, 49_000)],
+        "status": {"confirmed": true, "block_height": 600_000}});
+    let (plain, allow) = (folder.write("plain.json", tx.to_string()), folder.write("allow.txt", "44".repeat(32)));
+    let listed = fundtrace(&["detect", &plain, "--from", "esplora", "--json", "--allow", &allow]);
+    let said: Value = serde_json::from_slice(&listed.stdout).unwrap();
+    assert_eq!((&said["rule"], &said["verdict"]), (&Value::from("listed/1"), &Value::from("yes")));
 }

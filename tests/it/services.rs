@@ -10,7 +10,7 @@ use fundtrace::{View, cluster};
 use proptest::prelude::*;
 
 use crate::random::case;
-use crate::sketch::{Row, pay, sketch};
+use crate::sketch::{Row, pay, sketch, txid};
 
 fn tagged(whom: &[(&str, &str)]) -> Tags {
     let mut tags = Tags::default();
@@ -74,7 +74,7 @@ fn who_is_swept_together_is_found_who_is_not_swept_is_not() {
     keeps_the_rules(chain.view(), &found);
     let one = of(&chain, &found, "d1").unwrap();
     assert_eq!((one.verdict, one.sweeps, one.siblings, one.swept.to_sat()), (Verdict::Yes, 1, 1, 500));
-    assert_eq!(found.finding(one).features["service"], Feature::Text("X".into()));
+    assert_eq!(found.finding(chain.view(), one).features["service"], Feature::Text("X".into()));
     // A single sweep of a single address is what any payment without change looks like.
     assert_eq!(of(&chain, &found, "d3").unwrap().verdict, Verdict::Undecided);
     for other in ["d4", "ann", "ann2", "eve", "hot"] {
@@ -104,6 +104,11 @@ fn an_address_that_the_service_pays_or_that_pays_others_is_none() {
 
 /// Twelve customers; their addresses are swept in two lots of six to `to`, and from there to the wallet.
 fn through(to: &'static str) -> Chain {
+    through_and(to, &[])
+}
+
+/// The same, and more.
+fn through_and(to: &'static str, more: &[Row<'_>]) -> Chain {
     const NAMES: [[&str; 4]; 12] = [
         ["p0", "p0:0", "c0", "d0"],
         ["p1", "p1:0", "c1", "d1"],
@@ -130,6 +135,7 @@ fn through(to: &'static str) -> Chain {
     rows.push(("t1", &one, &[(2_980, "hot")]));
     rows.push(("t2", &two, &[(2_980, "hot")]));
     rows.push(("u", &[("t1:0", 2_980, "hot")], &[(1_000, "eve"), (1_970, "hot")]));
+    rows.extend(more);
     sketch(&rows)
 }
 
@@ -297,4 +303,174 @@ fn a_real_deposit_of_two_transactions_is_seen_once_the_service_is_tagged() {
     assert_eq!((deposit.sweeps, deposit.siblings, deposit.delay), (1, 0, Some(1_442)));
     assert_eq!((deposit.verdict, deposit.confidence.to_ppm()), (Verdict::Yes, 666_667));
     assert_eq!(found.evidence(view, deposit).0, [sweep.index()]);
+}
+
+#[cfg(feature = "cli")]
+mod command {
+    use std::path::{Path, PathBuf};
+    use std::process::Command;
+
+    use fundtrace::Chain;
+    use serde_json::{Value, json};
+
+    use super::{AddressIndex, Row, address, through_and, txid};
+
+    /// The wallet puts aside and takes back; ten are paid at once and hand on at once; somebody mines.
+    const MORE: [Row<'_>; 8] = [
+        ("k1", &[("u:1", 1_970, "hot")], &[(500, "cold"), (1_460, "hot")]),
+        ("k2", &[("k1:1", 1_460, "hot")], &[(600, "cold"), (850, "hot")]),
+        ("k3", &[("k1:0", 500, "cold")], &[(490, "hot")]),
+        ("g", &[("coin", 9_000, "payer")], &FORWARDERS),
+        ("h", &FORWARDED, &[(7_900, "merchant")]),
+        ("m1", &[("mint", 0, "")], &[(5_000, "miner")]),
+        ("m2", &[("mint", 0, "")], &[(5_000, "miner")]),
+        ("m3", &[("mint", 0, "")], &[(5_000, "miner"), (100, "other")]),
+    ];
+    const FORWARDERS: [(u64, &str); 10] = [
+        (800, "p2sh:0"),
+        (800, "p2sh:1"),
+        (800, "p2sh:2"),
+        (800, "p2sh:3"),
+        (800, "p2sh:4"),
+        (800, "p2sh:5"),
+        (800, "p2sh:6"),
+        (800, "p2sh:7"),
+        (800, "p2sh:8"),
+        (800, "p2sh:9"),
+    ];
+    const FORWARDED: [(&str, u64, &str); 10] = [
+        ("g:0", 800, "p2sh:0"),
+        ("g:1", 800, "p2sh:1"),
+        ("g:2", 800, "p2sh:2"),
+        ("g:3", 800, "p2sh:3"),
+        ("g:4", 800, "p2sh:4"),
+        ("g:5", 800, "p2sh:5"),
+        ("g:6", 800, "p2sh:6"),
+        ("g:7", 800, "p2sh:7"),
+        ("g:8", 800, "p2sh:8"),
+        ("g:9", 800, "p2sh:9"),
+    ];
+
+    /// The chain in a file, and tags on the wallet in another.
+    struct Files {
+        chain: Chain,
+        folder: PathBuf,
+    }
+
+    impl Files {
+        fn new(name: &str) -> Self {
+            let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+            let _ = std::fs::remove_dir_all(&folder);
+            std::fs::create_dir_all(&folder).unwrap();
+            let chain = through_and("collector", &MORE);
+            chain.write_to(std::fs::File::create(folder.join("chain.store")).unwrap()).unwrap();
+            let head = "address,label,category,source,lastmod";
+            let text = format!("{head}\n{},X,exchange,a list,2024-05-06\n", Self::named(&chain, "hot"));
+            std::fs::write(folder.join("tags.csv"), text).unwrap();
+            Self { chain, folder }
+        }
+
+        fn named(chain: &Chain, who: &str) -> String {
+            chain.view().address(address(chain, who)).to_string()
+        }
+
+        fn named_at(&self, at: u32) -> String {
+            self.chain.view().address(AddressIndex::from_u32(at)).to_string()
+        }
+
+        fn told(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_fundtrace"));
+            let output = command.current_dir(&self.folder).args(["detect", "chain.store"]).args(arguments).output();
+            let output = output.expect("the command runs");
+            let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+            (output.status.code(), text(output.stdout), text(output.stderr))
+        }
+
+        /// The findings about addresses.
+        fn found(&self, arguments: &[&str]) -> Vec<Value> {
+            let (code, out, error) = self.told(&[&["--json"], arguments].concat());
+            assert_eq!((code, &*error), (Some(0), ""), "{arguments:?}");
+            let lines = out.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+            lines.filter(|line| line.get("address").is_some()).collect()
+        }
+    }
+
+    #[test]
+    fn detect_says_what_addresses_are() {
+        let files = Files::new("detect-services");
+        let named = |who: &str| Value::from(Files::named(&files.chain, who));
+        let found = files.found(&["--tags", "tags.csv"]);
+        let of = |kind: &str| -> Vec<&Value> { found.iter().filter(|line| line["kind"] == kind).collect() };
+        assert_eq!(found.len(), 12 + 2 + 1 + 1 + 1);
+
+        let deposits = of("deposit");
+        assert_eq!(deposits.len(), 12);
+        let one = deposits.iter().find(|line| line["address"] == named("d0")).unwrap();
+        assert!(one.get("txid").is_none());
+        assert_eq!((&one["rule"], &one["verdict"]), (&json!("deposit/1"), &json!("yes")));
+        let features = &one["features"];
+        assert_eq!((&features["service"], &features["category"]), (&json!("X"), &json!("exchange")));
+        assert_eq!((&features["tag_source"], &features["tag_date"]), (&json!("a list"), &json!("2024-05-06")));
+        assert_eq!((&features["rests_on"], &features["rests_on_count"]), (&json!([txid("s1")]), &json!(1)));
+        assert_eq!((&features["siblings"], &features["depositors_min"]), (&json!(5), &json!(10)));
+
+        // The tag says whose it is, and none of those found pays it directly.
+        let hot = of("hot_wallet").into_iter().find(|line| line["address"] == named("hot")).unwrap();
+        assert_eq!((&hot["verdict"], &hot["features"]["how"]), (&json!("undecided"), &json!("tagged")));
+        let collector = of("hot_wallet").into_iter().find(|line| line["address"] == named("collector")).unwrap();
+        assert_eq!((&collector["verdict"], &collector["confidence"]), (&json!("yes"), &json!(700_000)));
+        let features = &collector["features"];
+        assert_eq!((&features["how"], &features["depositors"]), (&json!("collecting"), &json!(12)));
+        assert_eq!(features["rests_on"], json!([txid("s1"), txid("s2")]));
+
+        let cold = of("cold_wallet")[0];
+        assert_eq!((&cold["address"], &cold["rule"]), (&named("cold"), &json!("cold_wallet/1")));
+        assert_eq!(cold["features"]["rests_on"], json!(["k1", "k2", "k3"].map(txid)));
+        assert_eq!((&cold["features"]["service"], &cold["features"]["received_sat"]), (&json!("X"), &json!(1_100)));
+        let pool = of("pool")[0];
+        assert_eq!((&pool["address"], &pool["confidence"]), (&named("miner"), &json!(400_000)));
+        assert_eq!(pool["features"]["rests_on"], json!(["m1", "m2", "m3"].map(txid)));
+        assert_eq!((&pool["features"]["reward_sat"], &pool["features"]["blocks_min"]), (&json!(15_000), &json!(3)));
+        let processor = of("processor")[0];
+        assert_eq!((&processor["address"], &processor["confidence"]), (&named("merchant"), &json!(300_000)));
+        assert_eq!(
+            (&processor["features"]["forwarders"], &processor["features"]["rests_on"]),
+            (&json!(10), &json!([txid("h")]))
+        );
+
+        // In chain order of the addresses, whatever was asked for; and the same in words.
+        let place = |line: &Value| (0..).find(|at| line["address"] == files.named_at(*at)).unwrap();
+        assert!(found.is_sorted_by_key(place));
+        let (_, words, _) = files.told(&["--tags", "tags.csv", "--only", "deposit,pool"]);
+        assert_eq!(words.lines().count(), 12 + 1 + 1);
+        let line = words.lines().find(|line| line.starts_with(named("miner").as_str().unwrap())).unwrap();
+        assert!(line.contains(" pool yes 40.0000 % pool/1 ") && line.contains(" reward_sat=15000 "), "{line}");
+    }
+
+    #[test]
+    fn detect_looks_for_the_kinds_asked_for_and_says_what_it_needs() {
+        let files = Files::new("detect-services-only");
+        let kinds = |arguments: &[&str]| -> Vec<String> {
+            let mut kinds: Vec<String> =
+                files.found(arguments).iter().map(|line| line["kind"].as_str().unwrap().to_owned()).collect();
+            kinds.sort();
+            kinds.dedup();
+            kinds
+        };
+        assert_eq!(kinds(&[]), ["pool", "processor"]);
+        assert_eq!(kinds(&["--only", "dust"]), [""; 0]);
+        assert_eq!(kinds(&["--only", "hot_wallet,pool", "--tags", "tags.csv"]), ["hot_wallet", "pool"]);
+        // Before the third coinbase there is no pool.
+        assert_eq!(kinds(&["--as-of", "24"]), ["processor"]);
+        for kind in ["deposit", "hot_wallet", "cold_wallet"] {
+            let (code, _, error) = files.told(&["--only", kind]);
+            assert!(code == Some(1) && error.contains(&format!("--only {kind} needs --tags FILE")), "{error}");
+        }
+        let head = "address,label\n";
+        let nobody = "1BoatSLRHtKNngkdXEeobR76b53LETtpyT";
+        std::fs::write(files.folder.join("nobody.csv"), format!("{head}{nobody},Y\n")).unwrap();
+        let (code, out, error) = files.told(&["--only", "deposit", "--json", "--tags", "nobody.csv"]);
+        assert_eq!((code, &*out), (Some(0), ""));
+        assert!(error.contains("no tagged address is in the input"), "{error}");
+    }
 }

@@ -29,7 +29,7 @@ pub fn pay(sat: u64, who: &str) -> TxOut {
 }
 
 /// A chain of one transaction a block. A name may be followed by `v2`, `rbf`, `lock=N`, `weight=N`; an input `coin` is nobody's output,
-/// `t:1` is output 1 of t.
+/// `mint` is what a coinbase spends, `t:1` is output 1 of t.
 pub fn sketch(txs: &[Row<'_>]) -> Chain {
     let mut builder = ChainBuilder::new();
     for (at, (words, inputs, outputs)) in txs.iter().enumerate() {
@@ -47,6 +47,7 @@ pub fn sketch(txs: &[Row<'_>]) -> Chain {
         let inputs = inputs.iter().enumerate().map(|(vin, (of, sat, who))| {
             let outpoint = match of.split_once(':') {
                 Some((of, vout)) => OutPoint::new(txid(of), vout.parse().expect("the sketch is well formed")),
+                None if *of == "mint" => return NewInput::new(OutPoint::null()),
                 None => OutPoint::new(txid(&format!("{name} {of}")), vin as u32),
             };
             NewInput::new(outpoint).prevout(pay(*sat, who)).spend(Spend::of(&TxIn { sequence, ..TxIn::default() }))

@@ -522,6 +522,8 @@ mod command {
         for (extra, told) in [
             (&["--through", "guess"][..], "unknown way through a mix"),
             (&["--mix-confidence", "70"], "goes with --through"),
+            (&["--veto", "/dev/null"], "--allow and --veto go with --through"),
+            (&["--through", "stop", "--allow", "/nowhere/list"], "/nowhere/list"),
             (&["--through", "flag", "--direction", "backward"], "forward only"),
             (&["--through", "spread", "--policy", "fifo", "--resume", "/nowhere/state"], "--through stop alone"),
         ] {
@@ -529,6 +531,43 @@ mod command {
             let error = String::from_utf8(output.stderr).unwrap();
             assert!(!output.status.success() && error.contains(told), "{extra:?}: {error}");
         }
+    }
+
+    #[test]
+    fn lists_say_what_is_a_mix_whatever_the_rules_say() {
+        let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("through-lists");
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir_all(&folder).unwrap();
+        let run = |extra: &[&str]| -> Value {
+            let base = ["--case", &case(), "--policy", "fifo", "--format", "json", "--through", "stop"];
+            let output = trace(&[&base, extra].concat());
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            serde_json::from_slice(&output.stdout).unwrap()
+        };
+        let mix = run(&[])["runs"][0]["mixes"]["crossings"][0]["txid"].as_str().unwrap().to_owned();
+        let list = folder.join("list.txt").to_str().unwrap().to_owned();
+        std::fs::write(&list, format!("\u{feff}# a coordinator's\n\n  {mix}\r\n")).unwrap();
+
+        // What the rules call a mix is none, and the run goes on.
+        let vetoed = run(&["--veto", &list]);
+        assert!(vetoed["runs"][0]["mixes"]["crossings"].as_array().unwrap().is_empty(), "{vetoed}");
+        assert!(vetoed["runs"][0]["ends"].as_array().unwrap().iter().all(|end| end["reason"] != "mix"));
+        let given = &vetoed["manifest"]["mixes"];
+        assert_eq!((&given["veto"]["entries"], given.get("allow")), (&1.into(), None));
+        // What the rules are not sure enough of is one.
+        let sure = ["--mix-confidence", "99"];
+        assert!(run(&sure)["runs"][0]["mixes"]["crossings"].as_array().unwrap().is_empty());
+        for lists in [&["--allow", &list][..], &["--allow", &list, "--veto", &list]] {
+            let allowed = run(&[&sure, lists].concat());
+            assert_eq!(allowed["runs"][0]["mixes"]["crossings"][0]["finding"]["rule"], "listed/1");
+            assert_eq!(allowed["runs"][0]["ends"][0]["reason"], "mix");
+            assert_eq!(allowed["manifest"]["mixes"]["allow"]["entries"], 1);
+        }
+        std::fs::write(&list, format!("# one\n{mix}\n{}\n", &mix[1..])).unwrap();
+        let output = trace(&["--case", &case(), "--through", "stop", "--veto", &list]);
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && error.contains("list.txt, line 3: "), "{error}");
+        assert!(error.contains(&format!("{:?} is no txid; write one a line", &mix[1..])), "{error}");
     }
 
     #[test]

@@ -1,11 +1,9 @@
-//! `fundtrace detect`: what kinds of transactions a chain holds.
+//! `fundtrace detect`: what kinds of transactions a chain holds, and of addresses.
 
-use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader, BufWriter, Error as IoError, ErrorKind, Write};
-use std::path::{Path, PathBuf};
+use std::io::{BufWriter, Error as IoError, Write};
+use std::path::PathBuf;
 
 use clap::Args as ClapArgs;
-use fundtrace::bitcoin::Txid;
 use fundtrace::detect::{self, Finding, Kind, Options};
 use fundtrace::service::peel::{Known, Peels, Terms};
 use fundtrace::service::{chips, custodial_mixer};
@@ -13,12 +11,16 @@ use fundtrace::{BlockHeight, Error, View};
 use serde::Serialize;
 
 use crate::input::{self, InputArgs};
+use crate::mixes::{self, ListArgs};
 use crate::peels::{self, PeelsBy};
+use crate::services;
 
-const KINDS: &str = "Kinds: coinjoin, premix, swap, payjoin, batch, consolidation, fan_out, dormant, dust, structuring, peel, custodial_mixer.\n\
-                     A finding is what a rule infers from a transaction's form, with its confidence in parts of a million, and no fact of the chain.";
+const KINDS: &str = "Kinds, of transactions: coinjoin, premix, swap, payjoin, batch, consolidation, fan_out, dormant, dust, structuring, peel, custodial_mixer.\n\
+                     Kinds, of addresses: pool, processor; with --tags also deposit, hot_wallet, cold_wallet.\n\
+                     A finding is what a rule infers, with its confidence in parts of a million, and no fact of the chain: of a transaction from its form, of an \
+                     address from what was done with it and whose the tags say other addresses are. Who is the owner of an address is nowhere on the chain.";
 
-/// Recognise mixes, swaps to other chains, batches and other shapes; one finding a line.
+/// Recognise mixes, swaps to other chains, batches and other shapes, deposit addresses and wallets of services; one finding a line.
 #[derive(ClapArgs, Debug)]
 #[command(after_help = KINDS)]
 pub(crate) struct Args {
@@ -30,13 +32,13 @@ pub(crate) struct Args {
     /// Look at the chain as of the end of the block at this height.
     #[arg(long, value_name = "HEIGHT")]
     as_of: Option<u32>,
-    /// Transactions that are known to be CoinJoins, a txid a line.
-    #[arg(long, value_name = "FILE")]
-    allow: Option<PathBuf>,
-    /// Transactions that are known to be none.
-    #[arg(long, value_name = "FILE")]
-    veto: Option<PathBuf>,
-    /// The first mixes of Whirlpool's pools, which need no parents.
+    /// Files of tags, as for `trace --tags`: the deposit addresses and wallets of the services that they name are looked for. The first file is trusted
+    /// most; name INPUT before this option.
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    tags: Vec<PathBuf>,
+    #[command(flatten)]
+    lists: ListArgs,
+    /// The first mixes of Whirlpool's pools, which need no parents, a txid a line.
     #[arg(long, value_name = "FILE")]
     anchors: Option<PathBuf>,
     /// Which rules say what goes on in a peel chain: `ratio` (at least 0.8 of what is paid out), or change rules; of several, all must agree.
@@ -50,20 +52,30 @@ pub(crate) struct Args {
 /// A finding as it is printed.
 #[derive(Serialize)]
 struct Line<'a> {
-    txid: Txid,
+    #[serde(flatten)]
+    whose: Whose,
     #[serde(flatten)]
     finding: &'a Finding,
 }
 
+/// Of what it is.
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Whose {
+    Txid(String),
+    Address(String),
+}
+
 pub(crate) fn run(args: &Args) -> Result<(), Error> {
+    services::check(&args.only, &args.tags)?;
     let mut options = Options::default();
     if !args.only.is_empty() {
         options.kinds = args.only.iter().copied().collect();
     }
-    options.coinjoin.allow = txids(args.allow.as_deref())?;
-    options.coinjoin.veto = txids(args.veto.as_deref())?;
-    options.anchors = txids(args.anchors.as_deref())?;
+    options.coinjoin = args.lists.rules()?;
+    options.anchors = mixes::txids(args.anchors.as_deref())?;
     let chain = input::load(&args.input.input, &args.input.forms, args.input.network)?;
+    let tags = services::known(&args.tags, chain.network())?;
     let view = args.as_of.map_or(chain.view(), |height| chain.as_of(BlockHeight::from_u32(height)));
     let mut found = detect::scan(view, &options);
     if options.kinds.contains(&Kind::Peel) {
@@ -76,24 +88,27 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     }
     // Stable: what a detector says first stands first.
     found.sort_by_key(|(index, finding)| (*index, finding.kind));
+    let of_addresses = services::find(view, &tags, &options.kinds);
     let mut out = BufWriter::new(std::io::stdout().lock());
     for (index, finding) in &found {
-        let txid = view.tx(*index).txid();
-        if args.json {
-            serde_json::to_writer(&mut out, &Line { txid, finding }).map_err(IoError::from)?;
-            writeln!(out)?;
-        } else {
-            line(txid, finding, &mut out)?;
-        }
+        line(Whose::Txid(view.tx(*index).txid().to_string()), finding, args.json, &mut out)?;
     }
-    summary(view, found.len(), args.json, &mut out)?;
+    for (index, finding) in &of_addresses {
+        line(Whose::Address(view.address(*index).to_string()), finding, args.json, &mut out)?;
+    }
+    summary(view, found.len() + of_addresses.len(), args.json, &mut out)?;
     Ok(out.flush()?)
 }
 
-/// `txid kind protocol rule verdict 95.0000 % name=value ...`
-fn line(txid: Txid, finding: &Finding, out: &mut impl Write) -> Result<(), Error> {
+/// A JSON object, or `txid kind verdict 95.0000 % rule name=value ...`
+fn line(whose: Whose, finding: &Finding, json: bool, out: &mut impl Write) -> Result<(), Error> {
+    if json {
+        serde_json::to_writer(&mut *out, &Line { whose, finding }).map_err(IoError::from)?;
+        return Ok(writeln!(out)?);
+    }
+    let (Whose::Txid(whose) | Whose::Address(whose)) = whose;
     let (ppm, verdict) = (finding.confidence.to_ppm(), finding.verdict.as_str());
-    write!(out, "{txid} {} {verdict} {}.{:04} % {}", finding.kind, ppm / 10_000, ppm % 10_000, finding.rule)?;
+    write!(out, "{whose} {} {verdict} {}.{:04} % {}", finding.kind, ppm / 10_000, ppm % 10_000, finding.rule)?;
     for (name, feature) in finding.features.iter() {
         write!(out, " {name}={}", serde_json::to_string(feature).map_err(IoError::from)?)?;
     }
@@ -106,22 +121,4 @@ fn summary(view: View<'_>, found: usize, json: bool, out: &mut impl Write) -> Re
         writeln!(out, "{found} findings in {} transactions", view.txs().count())?;
     }
     Ok(())
-}
-
-fn txids(path: Option<&Path>) -> Result<BTreeSet<Txid>, Error> {
-    let Some(path) = path else { return Ok(BTreeSet::new()) };
-    let read = || -> Result<BTreeSet<Txid>, Error> {
-        let mut txids = BTreeSet::new();
-        for line in BufReader::new(std::fs::File::open(path)?).lines() {
-            let line = line?;
-            let text = line.trim();
-            if text.is_empty() || text.starts_with('#') {
-                continue;
-            }
-            let bad = |_| IoError::new(ErrorKind::InvalidData, format!("{text:?} is no txid; write one a line"));
-            txids.insert(text.parse().map_err(bad)?);
-        }
-        Ok(txids)
-    };
-    read().map_err(|error| error.within(path.display()))
 }

@@ -4,7 +4,6 @@ use std::io::{BufWriter, Error as IoError, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use fundtrace::bitcoin::Network;
-use fundtrace::detect::coinjoin;
 use fundtrace::spec::{self, Case, Job, ResolvedSeed, Rule};
 use fundtrace::tag::Tags;
 use fundtrace::trace::{Reach, Seed, Stop, Through, stop};
@@ -57,6 +56,8 @@ fn check(args: &Args) -> Result<(), Error> {
 
 pub(crate) fn run(folder: &Path, args: &Args) -> Result<(), Error> {
     check(args)?;
+    // Each case reads the lists again; a bad one is told once.
+    args.lists.rules()?;
     let files = files(folder).map_err(|error| Error::from(error).within(folder.display()))?;
     let read = |file: PathBuf| Listed { case: trace::read_case(&file).map(|case| trace::overridden(case, args)), file };
     let cases: Vec<Listed> = files.into_iter().map(read).collect();
@@ -221,7 +222,7 @@ fn ready<'l>(case: &'l Case, file: &Path, args: &Args, chain: &Chain<Bytes>) -> 
     let given = spec::resolve(view, &case.seeds()?)?;
     let rules = args.policy.as_ref().map_or_else(|| case.rules(), |named| Ok(named.0.clone()))?;
     let seeds = given.iter().flat_map(ResolvedSeed::seeds).collect();
-    let through = case.through(coinjoin::Rules::default());
+    let through = trace::through(case, args)?;
     trace::stopped_at_mixes(Box::new(stop::never()), through.as_ref(), "--jobs")?;
     Ok(Ready { case, given, seeds, tags, rules, through })
 }

@@ -9,7 +9,7 @@ use fundtrace::bitcoin::address::NetworkUnchecked;
 use fundtrace::bitcoin::{Address, Network, OutPoint};
 use fundtrace::chain::{Output, Tx};
 use fundtrace::cluster::Guard;
-use fundtrace::detect::{Confidence, Verdict, coinjoin};
+use fundtrace::detect::{Confidence, Verdict};
 use fundtrace::report::{self, Classification, Report};
 use fundtrace::service::deposit::{self, Deposits};
 use fundtrace::service::peel::{self, Peels, Terms};
@@ -22,6 +22,7 @@ use fundtrace::trace::{
 use fundtrace::{AddressIndex, BlockHeight, Error, OutputIndex, View};
 
 use crate::input::{self, InputArgs};
+use crate::mixes::ListArgs;
 use crate::peels::{self, PeelsBy};
 use crate::progress::Counter;
 use crate::tags::{self, Known, TagArgs};
@@ -83,6 +84,8 @@ pub(crate) struct Args {
     /// How sure a rule must be before a transaction is called a mix (60 when not given).
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(0..=100))]
     mix_confidence: Option<u32>,
+    #[command(flatten)]
+    pub(crate) lists: ListArgs,
     /// The form of the result.
     #[arg(long, value_enum, default_value = "table")]
     pub(crate) format: Format,
@@ -215,6 +218,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
         None => Case::default(),
     };
     let case = overridden(case, args);
+    let through = through(&case, args)?;
     let in_case = |error: Error| match &args.case {
         Some(path) => error.within(path.display()),
         None => error,
@@ -256,7 +260,6 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     let explain = find_outputs("--explain", view, &args.explain)?;
     let routes_to = find_outputs("--paths-to", view, &args.paths_to)?;
     let seeds: Vec<Seed> = given.iter().flat_map(ResolvedSeed::seeds).collect();
-    let through = case.through(coinjoin::Rules::default());
     let deposits =
         args.deposits.map(|percent| (deposits(view, tags, &case.stop_at), Confidence::from_percent(percent)));
     let (mut stop, options) = (case.stop(tags), case.options());
@@ -378,6 +381,15 @@ pub(crate) fn known_tags(args: &Args, case: &Case, file: Option<&Path>, network:
     let mut known = tags::of_case(case, file, &args.tags.tags, network)?;
     known.tags = own.before(known.tags);
     Ok(known)
+}
+
+/// What happens at mixes, and which they are.
+pub(crate) fn through(case: &Case, args: &Args) -> Result<Option<Through>, Error> {
+    let through = case.through(args.lists.rules()?);
+    if through.is_none() && !args.lists.is_empty() {
+        return Err(invalid("--allow and --veto go with --through: without it no mix is looked for"));
+    }
+    Ok(through)
 }
 
 /// The stop with that at mixes, for runs that know no other way through one.
