@@ -13,6 +13,14 @@ use fundtrace::simulate::{World, WorldSpec};
 const TXS: u64 = 60_000;
 const SEEDS: [u64; 3] = [1, 2, 3];
 
+/// Who may pay out, whether the mixer's coins are known, and in how many outputs.
+const PAYERS: [(&str, bool, u32); 4] = [
+    ("anybody", false, 1),
+    ("anybody", false, 2),
+    ("the mixer, if its coins are known", true, 1),
+    ("the mixer, if its coins are known", true, 3),
+];
+
 fn main() -> Result<(), Box<dyn Error>> {
     let rules: [(&str, Box<dyn Hindsight>, Terms); 7] = [
         ("ratio", ratio(), Terms::default()),
@@ -28,7 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         ("peeling", Rule::Peeling.hindsight(&Context::default()).ok_or("peeling needs nothing")?, Terms::default()),
     ];
     let mut peels = vec![PeelScore::default(); rules.len()];
-    let mut payouts = [PayoutScore::default(); 2];
+    let mut payouts = [PayoutScore::default(); PAYERS.len()];
     for seed in SEEDS {
         let (chain, truth) = World::new(WorldSpec::new(TXS), seed).known(&std::env::temp_dir())?;
         let view = chain.view();
@@ -36,8 +44,8 @@ fn main() -> Result<(), Box<dyn Error>> {
             let found = Peels::of(view, rule, terms, Known::default());
             score.merge(&eval::peel_chains(&truth, &found));
         }
-        let terms = custodial_mixer::Terms::default();
-        for (score, is_known) in payouts.iter_mut().zip([false, true]) {
+        for (score, (_, is_known, parts)) in payouts.iter_mut().zip(PAYERS) {
+            let terms = custodial_mixer::Terms::default().parts(parts);
             score.merge(&eval::payouts(view, &truth, &terms, is_known));
         }
     }
@@ -80,24 +88,21 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     println!();
     println!(
-        "Payouts for deposits at custodial mixers (`payout/1`: 0.5 to 4 % less, within 432 blocks, one output). A decoy is another output of the"
+        "Payouts for deposits at custodial mixers (`payout/2`: 0.5 to 4 % less, within 432 blocks, in so many outputs of a tenth or more). An answer is an"
     );
-    println!("window that is worth as much as the deposit within a quarter:");
+    println!(
+        "output or a set of outputs; what is not found was paid in more, later, or less a greater fee. A decoy is an output from as long before the deposit"
+    );
+    println!("that is worth as much within a quarter, and is asked the same of its own window:");
     println!();
     println!(
-        "| who may pay | deposits | paid in one output | true payout found | it alone | recall | candidates each | decoys that find any | candidates for a decoy |"
+        "| who may pay | outputs | deposits | paid so | among the answers | it alone | recall | answers each | undecided | decoys that find any | answers for a decoy |"
     );
-    println!("|---|---|---|---|---|---|---|---|---|");
-    for (name, score) in ["anybody", "the mixer, if its coins are known"].iter().zip(&payouts) {
-        print!(
-            "| {name} | {} | {} | {} | {} | {} |",
-            score.deposits,
-            score.whole,
-            score.found,
-            score.alone,
-            score.recall()
-        );
-        println!(" {} | {} | {} |", score.candidates_each(), score.decoy_rate(), score.decoy_candidates_each());
+    println!("|---|---|---|---|---|---|---|---|---|---|---|");
+    for ((name, _, parts), score) in PAYERS.iter().zip(&payouts) {
+        print!("| {name} | {parts} | {} | {} | {} | {} |", score.deposits, score.whole, score.found, score.alone);
+        print!(" {} | {} | {} |", score.recall(), score.candidates_each(), score.undecided);
+        println!(" {} | {} |", score.decoy_rate(), score.decoy_candidates_each());
     }
     Ok(())
 }

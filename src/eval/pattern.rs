@@ -6,6 +6,8 @@
 
 use std::collections::BTreeMap;
 
+use bitcoin::Amount;
+
 use super::{ClassScore, Ratio};
 use crate::chain::{Input, Output, View};
 use crate::id::{EntityIndex, OutputIndex, TxIndex};
@@ -125,14 +127,16 @@ pub fn peel_chains(truth: &Truth, peels: &Peels<'_>) -> PeelScore {
 pub struct PayoutScore {
     /// Deposits for which something was paid out.
     pub deposits: u64,
-    /// Of them, those for which one output was paid out: the rule knows of no others.
+    /// Of them, those that were paid out in no more outputs than the terms look for.
     pub whole: u64,
-    /// Deposits where a true payout is among the candidates.
+    /// Deposits where all that was paid out is one of the answers.
     pub found: u64,
-    /// Candidates in all.
+    /// Answers in all, single outputs and sets; where a search did not end, those that it found.
     pub candidates: u64,
-    /// Deposits where the only candidate is a true payout.
+    /// Deposits where it is the only answer.
     pub alone: u64,
+    /// Deposits where the search for sets did not end.
+    pub undecided: u64,
     /// Decoys that were asked.
     pub decoys: u64,
     /// Decoys that find something.
@@ -142,12 +146,12 @@ pub struct PayoutScore {
 }
 
 impl PayoutScore {
-    /// Returns the share of deposits where a true payout is among the candidates.
+    /// Returns the share of deposits where all that was paid out is one of the answers.
     pub fn recall(&self) -> Ratio {
         Ratio::new(self.found, self.deposits)
     }
 
-    /// Returns the candidates for one deposit.
+    /// Returns the answers for one deposit.
     pub fn candidates_each(&self) -> Ratio {
         Ratio::new(self.candidates, self.deposits)
     }
@@ -157,7 +161,7 @@ impl PayoutScore {
         Ratio::new(self.decoys_found, self.decoys)
     }
 
-    /// Returns the candidates for one decoy.
+    /// Returns the answers for one decoy.
     pub fn decoy_candidates_each(&self) -> Ratio {
         Ratio::new(self.decoy_candidates, self.decoys)
     }
@@ -178,6 +182,7 @@ impl PayoutScore {
         self.found += other.found;
         self.candidates += other.candidates;
         self.alone += other.alone;
+        self.undecided += other.undecided;
         self.decoys += other.decoys;
         self.decoys_found += other.decoys_found;
         self.decoy_candidates += other.decoy_candidates;
@@ -219,15 +224,36 @@ pub fn payouts(view: View<'_>, truth: &Truth, terms: &Terms, is_known: bool) -> 
         let owned = |input: Input<'_>| input.prevout().is_some_and(|spent| truth.owner(spent.index()) == Some(mixer));
         let found = custodial_mixer::payouts(view, deposit, terms, |tx| !is_known || tx.inputs().any(owned));
         let Some(found) = found else { continue };
-        let right = found.candidates.iter().filter(|candidate| paid.contains(&candidate.output)).count();
+        let right = admits(view, terms, deposit, paid);
+        let answers = crate::id::number(found.candidates.len()) + found.sets.count;
         score.deposits += 1;
-        score.whole += u64::from(paid.len() == 1);
-        score.found += u64::from(right > 0);
-        score.candidates += crate::id::number(found.candidates.len());
-        score.alone += u64::from(right == 1 && found.candidates.len() == 1);
+        score.whole += u64::from(crate::id::small(paid.len()) <= terms.parts_max);
+        score.found += u64::from(right);
+        score.candidates += answers;
+        score.alone += u64::from(right && answers == 1 && found.sets.is_whole);
+        score.undecided += u64::from(!found.sets.is_whole);
         score.decoys += found.decoys.asked;
         score.decoys_found += found.decoys.found;
         score.decoy_candidates += found.decoys.candidates;
     }
     score
+}
+
+/// True when what was paid out is one of the answers of a search that comes to its end: few enough outputs, each large enough, all in time, worth
+/// the deposit less the fee.
+fn admits(view: View<'_>, terms: &Terms, deposit: OutputIndex, paid: &[OutputIndex]) -> bool {
+    let value = |output: OutputIndex| view.output(output).value();
+    let height = |output: OutputIndex| view.output(output).tx().height().map(|height| height.to_u32());
+    let (Some(worth), Some(start)) = (value(deposit), height(deposit)) else { return false };
+    let least = u128::from(worth.to_sat()) * u128::from(terms.part_min_ppm) / 1_000_000;
+    let in_time = |output: &OutputIndex| {
+        let at = height(*output);
+        at.is_some_and(|at| (start..=start.saturating_add(terms.window_blocks)).contains(&at))
+    };
+    let fits = |output: &OutputIndex| value(*output).is_some_and(|part| u128::from(part.to_sat()) >= least);
+    let few = !paid.is_empty() && crate::id::small(paid.len()) <= terms.parts_max;
+    let sum = paid.iter().map(|output| value(*output)).sum::<Option<Amount>>();
+    few && paid.iter().all(in_time)
+        && (paid.len() == 1 || paid.iter().all(fits))
+        && sum.is_some_and(|sum| terms.fits(worth, sum))
 }

@@ -17,7 +17,7 @@ use crate::chain::{Output, View};
 use crate::id::TxIndex;
 use crate::tag::{Confidence, Date, Inferred, Tag, Tags};
 use crate::taint::Origin;
-use crate::trace::{Crossing, Exit, Grade, How, LeadOrder, Rank, Reason, Suspect, Trace, Way};
+use crate::trace::{Crossing, Exit, Grade, How, LeadOrder, Path, Rank, Reason, Suspect, Trace, Way};
 
 /// How many leads become sentences.
 const LEADS_MAX: usize = 20;
@@ -416,10 +416,14 @@ fn way<'t>(report: &Report<'_, '_>, trace: &'t Trace<'_>, lead: &Lead) -> (Strin
     let past = if past.is_empty() { String::new() } else { format!(" past {}", past.join(", ")) };
     let crossed = match mixes.as_slice() {
         [] => String::new(),
-        [one] => format!(", among them what is taken for a mix, {}", told_mix(view, one)),
-        [one, ..] => format!(", among them {} that are taken for mixes, first {}", mixes.len(), told_mix(view, one)),
+        [one] => format!(", behind what is taken for a mix, {}", told_mix(view, one)),
+        [one, ..] => format!(", behind {} that are taken for mixes, first {}", mixes.len(), told_mix(view, one)),
     };
-    (format!(" through {text}{crossed}{past}"), mixes)
+    // The least hops may be those of another coin that ends there.
+    let moves = found.paths.first().map_or(0, Path::moves);
+    let nearest = usize::try_from(lead.hops).is_ok_and(|hops| hops == moves);
+    let way = if nearest { String::new() } else { format!(" at the nearest, by the widest way {moves},") };
+    (format!("{way} through {text}{crossed}{past}"), mixes)
 }
 
 /// A mix, the rule that says so, how sure it is, and what the analyst chose to do there.

@@ -10,8 +10,10 @@ use proptest::prelude::*;
 use crate::random::case;
 use crate::sketch::{Row, sketch, txid};
 
-/// A deposit of 1,000,000, a payout of 980,000 from the mixer's pot, and two strangers' outputs of about that size.
-const ROWS: [Row<'_>; 4] = [
+/// Two strangers' outputs of about that size, a deposit of 1,000,000, a payout of 980,000 from the mixer's pot, and two more strangers.
+const ROWS: [Row<'_>; 6] = [
+    ("y", &[("coin", 3_000_000, "yve")], &[(1_000_000, "shop3"), (1_990_000, "yve2")]),
+    ("z", &[("coin", 3_000_000, "zoe")], &[(1_200_000, "shop4"), (1_790_000, "zoe2")]),
     ("a", &[("coin", 1_001_000, "me")], &[(1_000_000, "mixer")]),
     ("b", &[("coin", 5_000_000, "pot")], &[(980_000, "elsewhere"), (4_010_000, "pot2")]),
     ("c", &[("coin", 3_000_000, "ann")], &[(970_000, "shop"), (2_000_000, "ann2")]),
@@ -30,17 +32,63 @@ fn candidates_come_with_their_number_and_with_decoys() {
     let amounts: Vec<u64> = found.candidates.iter().map(|candidate| candidate.amount.to_sat()).collect();
     assert_eq!(amounts, [980_000, 970_000]);
     assert_eq!(found.candidates.iter().map(|candidate| candidate.blocks).collect::<Vec<_>>(), [1, 2]);
-    // 970,000 finds nothing, 980,000 finds 970,000 (1.02 % less), 1,000,000 both.
-    assert_eq!((found.decoys.asked, found.decoys.found, found.decoys.candidates), (3, 2, 3));
-    // 30 % over two candidates, of which a third is more than chance.
-    assert_eq!(found.confidence().to_ppm(), 50_000);
+    // What came before is asked the same: 1,000,000 finds both, for 1,200,000 there is nothing. No candidate is its own decoy.
+    assert_eq!((found.decoys.asked, found.decoys.found, found.decoys.candidates), (2, 1, 2));
+    // 30 % over two candidates, of which half is more than chance.
+    assert_eq!(found.confidence().to_ppm(), 75_000);
     let finding = found.finding(chain.view()).unwrap();
-    assert_eq!((finding.rule, finding.features["candidates"].clone()), ("payout/1", detect::Feature::Count(2)));
+    assert_eq!((finding.rule, finding.features["candidates"].clone()), ("payout/2", detect::Feature::Count(2)));
+    let at = format!("{}:0 {}:0", txid("b"), txid("c"));
+    assert_eq!(finding.features["candidates_at"], detect::Feature::Text(at));
+    let detect::Feature::Txs(rests_on) = &finding.features["rests_on"] else { panic!("transactions") };
+    assert_eq!(rests_on[..], [txid("a"), txid("b"), txid("c")], "the deposit too");
+    for term in ["fee_min_ppm", "fee_max_ppm", "window_blocks", "decoys_near_ppm", "decoys_max", "parts_max"] {
+        assert!(finding.features.contains_key(term), "{term}");
+    }
 
     // Where the mixer's coins are known there is one.
     let pot = txid("b");
     let found = asked(&chain, Terms::default(), |tx| tx.txid() == pot);
-    assert_eq!((found.candidates.len(), found.confidence().to_ppm()), (1, 300_000));
+    assert_eq!((found.candidates.len(), found.confidence().to_ppm()), (1, 150_000));
+}
+
+#[test]
+fn each_decoy_has_a_window_of_its_own() {
+    let chain = sketch(&ROWS);
+    let mut terms = Terms::default();
+    // Within two blocks of its own the stranger's million finds nothing; within three it finds the payout.
+    terms.window_blocks = 2;
+    let found = asked(&chain, terms, |_| true);
+    assert_eq!((found.candidates.len(), found.decoys.asked, found.decoys.found), (2, 2, 0));
+    terms.window_blocks = 3;
+    assert_eq!(asked(&chain, terms, |_| true).decoys.candidates, 1);
+}
+
+#[test]
+fn payouts_in_parts_are_counted_and_named() {
+    let rows: [Row<'_>; 4] = [
+        ("a", &[("coin", 1_001_000, "me")], &[(1_000_000, "mixer")]),
+        ("b", &[("coin", 5_000_000, "pot")], &[(300_000, "x"), (4_690_000, "pot2")]),
+        ("c", &[("b:1", 4_690_000, "pot2")], &[(280_000, "y"), (90_000, "crumb"), (4_310_000, "pot3")]),
+        ("d", &[("c:2", 4_310_000, "pot3")], &[(400_000, "z"), (3_900_000, "pot4")]),
+    ];
+    let chain = sketch(&rows);
+    assert!(asked(&chain, Terms::default(), |_| true).finding(chain.view()).is_none());
+    // Two never are; of three the crumb is no part: it is below a tenth.
+    assert_eq!(asked(&chain, Terms::default().parts(2), |_| true).sets.count, 0);
+    let found = asked(&chain, Terms::default().parts(3), |_| true);
+    let at = |output| chain.view().output(output).outpoint();
+    let named: Vec<Vec<OutPoint>> = found.sets.listed.iter().map(|set| set.iter().copied().map(at).collect()).collect();
+    let part = |name: &str, vout| OutPoint::new(txid(name), vout);
+    assert_eq!((found.sets.count, named), (1, vec![vec![part("c", 0), part("b", 0), part("d", 0)]]));
+    let finding = found.finding(chain.view()).unwrap();
+    assert!(finding.is_yes());
+    assert_eq!(finding.features["sets"], detect::Feature::Count(1));
+    // Without steps nothing is said.
+    let mut terms = Terms::default().parts(3);
+    terms.steps_max = 0;
+    let finding = asked(&chain, terms, |_| true).finding(chain.view()).unwrap();
+    assert_eq!(finding.verdict, detect::Verdict::Undecided);
 }
 
 #[test]

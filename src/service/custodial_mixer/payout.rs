@@ -1,17 +1,22 @@
-//! What may be paid out for a deposit: every output of the right size in the right time.
+//! What may be paid out for a deposit: every output of the right size in the right time, and every few that are it together.
 //!
-//! The idea: a custodial mixer keeps a fee of a few per cent and pays within days, to an address the customer named. So the payout is among the
-//! outputs of the window that are worth the deposit less the fee. So is much else, which is measured: the same is asked of other outputs
-//! of that size in the same window (decoys), and if those find as many, the answer means nothing. Payouts in several parts are not found.
+//! The idea: a custodial mixer keeps a fee of a few per cent and pays within days, to addresses the customer named. So the payout is among the
+//! outputs of the window that are worth the deposit less the fee, or, in parts, among the sets that are. So is much else, which is measured: the
+//! same is asked of other outputs of about that size, from as long before the deposit, each with its own window (decoys). They are older than every
+//! candidate, so none is its own decoy. If they find as many, the answer means nothing.
+//!
+//! Sets grow with a power of the window's outputs: of two and three parts there are nearly always some where anybody may pay. They are worth asking for
+//! where the mixer's coins are known.
 
 use bitcoin::Amount;
 
+use super::parts::{self, Sets};
 use crate::chain::{Output, Tx, View};
-use crate::detect::{Confidence, Finding, Kind};
-use crate::id::{self, BlockHeight, OutputIndex};
+use crate::detect::{Confidence, Feature, Finding, Kind, Verdict};
+use crate::id::{self, BlockHeight, OutputIndex, TxIndex};
 
 /// The rule's name and version.
-pub const PAYOUT: &str = "payout/1";
+pub const PAYOUT: &str = "payout/2";
 
 /// Within which bounds a payout is looked for. The numbers are ours, after the fees and delays that mixers advertised.
 ///
@@ -31,11 +36,57 @@ pub struct Terms {
     pub near_ppm: u32,
     /// Decoys at most.
     pub decoys_max: usize,
+    /// Parts at most in which it is paid out: 1, so no sets are looked for. More than 3 are not.
+    pub parts_max: u32,
+    /// The least part in parts of a million of the deposit: 10 %.
+    pub part_min_ppm: u32,
+    /// Steps of the search for sets, for the deposit and for each decoy. After that the finding is undecided.
+    pub steps_max: u64,
 }
 
 impl Default for Terms {
     fn default() -> Self {
-        Self { fee_min_ppm: 5_000, fee_max_ppm: 40_000, window_blocks: 432, near_ppm: 250_000, decoys_max: 64 }
+        Self {
+            fee_min_ppm: 5_000,
+            fee_max_ppm: 40_000,
+            window_blocks: 432,
+            near_ppm: 250_000,
+            decoys_max: 64,
+            parts_max: 1,
+            part_min_ppm: 100_000,
+            steps_max: 200_000,
+        }
+    }
+}
+
+impl Terms {
+    /// Looks for payouts in up to so many parts; 3 at most.
+    #[must_use]
+    pub fn parts(mut self, max: u32) -> Self {
+        self.parts_max = max.clamp(1, parts::PARTS_MAX);
+        self
+    }
+
+    /// True when so much may be the payout for a deposit of so much.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fundtrace::bitcoin::Amount;
+    /// use fundtrace::service::custodial_mixer::Terms;
+    /// let fits = |sat| Terms::default().fits(Amount::from_sat(1_000_000), Amount::from_sat(sat));
+    /// assert!(fits(995_000) && fits(960_000) && !fits(995_001) && !fits(959_999));
+    /// ```
+    pub fn fits(&self, deposit: Amount, paid: Amount) -> bool {
+        let (low, high) = self.range(deposit.to_sat());
+        (low..=high).contains(&paid.to_sat())
+    }
+
+    /// The least and the most that is paid out for so much, in whole satoshis; nothing fits where the first is greater.
+    fn range(&self, sat: u64) -> (u64, u64) {
+        let less = |ppm: u32| u128::from(sat) * u128::from(1_000_000_u32.saturating_sub(ppm));
+        let whole = |part: u128| u64::try_from(part).expect("a part of 64 bits");
+        (whole(less(self.fee_max_ppm).div_ceil(1_000_000)), whole(less(self.fee_min_ppm) / 1_000_000))
     }
 }
 
@@ -83,6 +134,8 @@ pub struct Payouts {
     pub deposit: OutputIndex,
     /// In chain order.
     pub candidates: Vec<Candidate>,
+    /// Of several outputs together, where the terms allow parts.
+    pub sets: Sets,
     /// The measure of chance.
     pub decoys: Decoys,
     /// Under which terms.
@@ -92,83 +145,143 @@ pub struct Payouts {
 impl Payouts {
     /// Returns how sure the rule is that a given candidate is the payout: a grade.
     ///
-    /// 30 % for the only one, divided by the number of candidates, times the share of decoys that find nothing. Where no decoy could be asked, 1 % at
-    /// most.
+    /// 30 % for the only one, divided by the number of candidates and sets, times the share of decoys that find nothing. Where no decoy could be
+    /// asked, 1 % at most.
     pub fn confidence(&self) -> Confidence {
-        let (asked, found, count) = (self.decoys.asked, self.decoys.found, id::number(self.candidates.len()));
+        let (asked, found, count) = (self.decoys.asked, self.decoys.found, self.answers());
         let grade = 300_000_u64.checked_div(count).unwrap_or(0);
         let grade = (grade * (asked - found)).checked_div(asked).unwrap_or(grade.min(10_000));
         Confidence::from_ppm(u32::try_from(grade).unwrap_or(0))
     }
 
-    /// Returns a finding, to stand at the deposit's transaction; `None` where there is no candidate.
+    /// How many answers there are, single outputs and sets.
+    fn answers(&self) -> u64 {
+        id::number(self.candidates.len()).saturating_add(self.sets.count)
+    }
+
+    /// Returns a finding, to stand at the deposit's transaction; `None` where there is no candidate. Undecided where the search for sets did not end.
     pub fn finding(&self, view: View<'_>) -> Option<Finding> {
-        let values = self.candidates.iter().map(|candidate| candidate.amount).collect();
-        let mut rests_on: Vec<_> = self.candidates.iter().map(|at| view.output(at.output).tx().txid()).collect();
+        if self.answers() == 0 && self.sets.is_whole {
+            return None;
+        }
+        let outpoint = |output: OutputIndex| view.output(output).outpoint().to_string();
+        let listed = |outputs: &mut dyn Iterator<Item = OutputIndex>| {
+            Feature::Text(outputs.map(outpoint).collect::<Vec<_>>().join(" "))
+        };
+        let mut rests_on: Vec<TxIndex> = self
+            .candidates
+            .iter()
+            .map(|at| at.output)
+            .chain(self.sets.listed.iter().flatten().copied())
+            .chain([self.deposit])
+            .map(|output| view.output(output).tx().index())
+            .collect();
+        rests_on.sort_unstable();
         rests_on.dedup();
-        (!self.candidates.is_empty()).then(|| {
-            Finding::new(Kind::CustodialMixer, "payout", PAYOUT, self.confidence())
-                .feature("deposit", view.output(self.deposit).outpoint().to_string().as_str())
-                .feature("candidates", self.candidates.len())
-                .feature("candidates_sat", crate::detect::Feature::Values(values))
-                .feature("decoys", id::low(self.decoys.asked))
-                .feature("decoys_with_candidates", id::low(self.decoys.found))
-                .feature("decoy_candidates", id::low(self.decoys.candidates))
-                .feature("fee_min_ppm", self.terms.fee_min_ppm)
-                .feature("fee_max_ppm", self.terms.fee_max_ppm)
-                .feature("window_blocks", self.terms.window_blocks)
-                .feature("rests_on", crate::detect::Feature::Txs(rests_on))
-        })
+        let rests_on = rests_on.into_iter().map(|tx| view.tx(tx).txid()).collect();
+        let terms = &self.terms;
+        let mut finding = Finding::new(Kind::CustodialMixer, "payout", PAYOUT, self.confidence())
+            .feature("deposit", outpoint(self.deposit).as_str())
+            .feature("candidates", self.candidates.len())
+            .feature("candidates_at", listed(&mut self.candidates.iter().map(|candidate| candidate.output)))
+            .feature("candidates_sat", Feature::Values(self.candidates.iter().map(|at| at.amount).collect()))
+            .feature("decoys", id::low(self.decoys.asked))
+            .feature("decoys_max", terms.decoys_max)
+            .feature("decoys_near_ppm", terms.near_ppm)
+            .feature("decoys_with_candidates", id::low(self.decoys.found))
+            .feature("decoy_candidates", Feature::Count(self.decoys.candidates))
+            .feature("fee_min_ppm", terms.fee_min_ppm)
+            .feature("fee_max_ppm", terms.fee_max_ppm)
+            .feature("window_blocks", terms.window_blocks)
+            .feature("parts_max", terms.parts_max)
+            .feature("rests_on", Feature::Txs(rests_on));
+        if terms.parts_max > 1 {
+            let first = self.sets.listed.first().map(Vec::as_slice).unwrap_or_default();
+            finding = finding
+                .feature("part_min_ppm", terms.part_min_ppm)
+                .feature("sets", Feature::Count(self.sets.count))
+                .feature("sets_whole", self.sets.is_whole)
+                .feature("first_set_at", listed(&mut first.iter().copied()));
+        }
+        Some(if self.sets.is_whole { finding } else { finding.verdict(Verdict::Undecided) })
     }
 }
 
-/// The outputs of a window by value.
+/// An output of a window.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Row {
+    sat: u64,
+    output: OutputIndex,
+    tx: TxIndex,
+    height: u32,
+}
+
+/// The outputs of as many blocks before the deposit as after it, by value.
 struct Window {
-    /// Value, output, height; ascending.
-    outputs: Vec<(u64, OutputIndex, u32)>,
-    from: u32,
+    /// What may be paid out.
+    paid: Vec<Row>,
+    /// What stands before the deposit and is worth about as much.
+    near: Vec<Row>,
 }
 
 impl Window {
-    fn of<'c>(view: View<'c>, deposit: Output<'c>, height: u32, terms: &Terms, payer: impl Fn(Tx<'c>) -> bool) -> Self {
-        let last = height.saturating_add(terms.window_blocks);
-        let heights = (height..=last).map(BlockHeight::from_u32);
-        let txs = heights.flat_map(|height| view.block(height));
-        let outside = |tx: &Tx<'c>| !tx.is_coinbase() && tx.index() > deposit.tx().index() && payer(*tx);
-        let row = |output: Output<'c>| {
-            let height = output.tx().height().map_or(height, BlockHeight::to_u32);
-            Some((output.value()?.to_sat(), output.index(), height)).filter(|_| !output.is_unspendable())
-        };
-        let mut outputs: Vec<_> = txs.filter(outside).flat_map(|tx| tx.outputs().filter_map(row)).collect();
-        outputs.sort_unstable();
-        Self { outputs, from: height }
+    fn of<'c>(view: View<'c>, deposit: Row, terms: &Terms, payer: impl Fn(Tx<'c>) -> bool) -> Self {
+        let heights =
+            deposit.height.saturating_sub(terms.window_blocks)..=deposit.height.saturating_add(terms.window_blocks);
+        let near = u64::try_from(u128::from(deposit.sat) * u128::from(terms.near_ppm) / 1_000_000).unwrap_or(u64::MAX);
+        let near = deposit.sat.saturating_sub(near)..=deposit.sat.saturating_add(near);
+        let mut window = Self { paid: Vec::new(), near: Vec::new() };
+        for tx in heights.flat_map(|height| view.block(BlockHeight::from_u32(height))).filter(|tx| !tx.is_coinbase()) {
+            if tx.index() < deposit.tx {
+                window.near.extend(tx.outputs().filter_map(row).filter(|row| near.contains(&row.sat)));
+            }
+            if payer(tx) {
+                window.paid.extend(tx.outputs().filter_map(row));
+            }
+        }
+        window.paid.sort_unstable();
+        window.near.sort_unstable();
+        window
     }
 
-    /// The outputs that may be a payout for so much.
-    fn of_size(&self, sat: u64, terms: &Terms) -> &[(u64, OutputIndex, u32)] {
-        let less = |ppm: u32| u128::from(sat) * u128::from(1_000_000_u32.saturating_sub(ppm));
-        let below = |least: u128| self.outputs.partition_point(|(value, ..)| u128::from(*value) * 1_000_000 < least);
-        let (from, to) = (below(less(terms.fee_max_ppm)), below(less(terms.fee_min_ppm) + 1));
-        &self.outputs[from..to.max(from)]
+    /// What may be a payout for a deposit: outputs, and sets of them.
+    fn answers(&self, deposit: Row, terms: &Terms) -> (Vec<Row>, Sets) {
+        let (low, high) = terms.range(deposit.sat);
+        let last = deposit.height.saturating_add(terms.window_blocks);
+        let is_later = |row: &&Row| row.tx > deposit.tx && (deposit.height..=last).contains(&row.height);
+        let below = |least: u64| self.paid.partition_point(|row| row.sat < least);
+        let range = |low: u64, high: u64| below(low)..below(high.saturating_add(1)).max(below(low));
+        let whole = self.paid[range(low, high)].iter().filter(is_later).copied().collect();
+        if terms.parts_max < 2 {
+            return (whole, Sets::default());
+        }
+        let part = u128::from(deposit.sat) * u128::from(terms.part_min_ppm) / 1_000_000;
+        let part = u64::try_from(part).unwrap_or(u64::MAX).max(1);
+        let parts = self.paid[range(part, high)].iter().filter(is_later);
+        let parts: Vec<(u64, OutputIndex)> = parts.map(|row| (row.sat, row.output)).collect();
+        (whole, parts::sets(&parts, low, high, terms.parts_max, terms.steps_max))
     }
 
-    /// Asks the same for other outputs that are worth about as much.
-    fn decoys(&self, sat: u64, terms: &Terms) -> Decoys {
-        let near = u64::try_from(u128::from(sat) * u128::from(terms.near_ppm) / 1_000_000).unwrap_or(u64::MAX);
-        let below = |least: u64| self.outputs.partition_point(|(value, ..)| *value < least);
-        let range = below(sat.saturating_sub(near))..below(sat.saturating_add(near).saturating_add(1));
-        let others = &self.outputs[range];
+    /// Asks the same for other outputs that are worth about as much. Where the search for sets does not end, something is taken to be found.
+    fn decoys(&self, terms: &Terms) -> Decoys {
         // Evenly spaced over the sizes, so that the choice is nobody's.
-        let step = others.len().div_ceil(terms.decoys_max.max(1)).max(1);
+        let step = self.near.len().div_ceil(terms.decoys_max.max(1)).max(1);
         let mut decoys = Decoys::default();
-        for (value, output, _) in others.iter().step_by(step) {
-            let found = self.of_size(*value, terms).iter().filter(|row| row.1 != *output).count();
+        for decoy in self.near.iter().step_by(step) {
+            let (whole, sets) = self.answers(*decoy, terms);
             decoys.asked += 1;
-            decoys.found += u64::from(found > 0);
-            decoys.candidates += id::number(found);
+            decoys.found += u64::from(!whole.is_empty() || sets.count > 0 || !sets.is_whole);
+            decoys.candidates = decoys.candidates.saturating_add(id::number(whole.len())).saturating_add(sets.count);
         }
         decoys
     }
+}
+
+/// An output that somebody can spend, of known value and height.
+fn row(output: Output<'_>) -> Option<Row> {
+    let (sat, tx) = (output.value()?.to_sat(), output.tx());
+    let height = tx.height()?.to_u32();
+    (!output.is_unspendable()).then(|| Row { sat, output: output.index(), tx: tx.index(), height })
 }
 
 /// Lists what may be paid out for a deposit, and what chance would find. `payer` tells whose transactions may pay: those of the mixer's
@@ -176,7 +289,8 @@ impl Window {
 ///
 /// # Complexity
 ///
-/// O(w log w) in the outputs of the window.
+/// O(w log w) in the outputs of the window, which is as long before the deposit as after it; with parts, for the deposit and for each decoy up to
+/// [`Terms::steps_max`] steps more, of O(log w).
 ///
 /// # Examples
 ///
@@ -184,6 +298,7 @@ impl Window {
 #[doc = include_str!("../../change/sketch.txt")]
 /// use fundtrace::service::custodial_mixer::{self, Terms};
 /// let chain = sketch(&[
+///     ("z", &[("coin", 1_200_000, "zoe")], &[(1_100_000, "shop"), (90_000, "zoe2")]),
 ///     ("a", &[("coin", 1_001_000, "me")], &[(1_000_000, "mixer")]),
 ///     ("b", &[("coin", 5_000_000, "pot")], &[(980_000, "elsewhere"), (4_010_000, "pot2")]),
 ///     ("c", &[("coin", 500_000, "ann")], &[(100_000, "shop"), (390_000, "ann2")]),
@@ -191,7 +306,7 @@ impl Window {
 /// let deposit = chain.view().output_at(OutPoint::new(txid("a"), 0)).unwrap().index();
 /// let found = custodial_mixer::payouts(chain.view(), deposit, &Terms::default(), |_| true).unwrap();
 /// assert_eq!(found.candidates[0].amount.to_sat(), 980_000);
-/// // There is one other output of about that size, the candidate itself, and nothing is found for it.
+/// // There is one other output of about that size before, and nothing is found for it.
 /// assert_eq!((found.decoys.asked, found.decoys.found), (1, 0));
 /// assert_eq!(found.confidence().to_ppm(), 300_000);
 /// ```
@@ -217,15 +332,14 @@ pub fn payouts<'c>(
     terms: &Terms,
     payer: impl Fn(Tx<'c>) -> bool,
 ) -> Option<Payouts> {
-    let output = view.output(deposit);
-    let (sat, height) = (output.value()?.to_sat(), output.tx().height()?.to_u32());
-    let window = Window::of(view, output, height, terms, payer);
-    let candidate = |row: &(u64, OutputIndex, u32)| Candidate {
-        output: row.1,
-        amount: Amount::from_sat(row.0),
-        blocks: row.2 - window.from,
-    };
-    let mut candidates: Vec<Candidate> = window.of_size(sat, terms).iter().map(candidate).collect();
+    let asked = view.output(deposit);
+    let (sat, tx, height) = (asked.value()?.to_sat(), asked.tx().index(), asked.tx().height()?.to_u32());
+    let own = Row { sat, output: deposit, tx, height };
+    let window = Window::of(view, own, terms, payer);
+    let (whole, sets) = window.answers(own, terms);
+    let candidate =
+        |row: Row| Candidate { output: row.output, amount: Amount::from_sat(row.sat), blocks: row.height - height };
+    let mut candidates: Vec<Candidate> = whole.into_iter().map(candidate).collect();
     candidates.sort_unstable();
-    Some(Payouts { deposit, candidates, decoys: window.decoys(sat, terms), terms: *terms })
+    Some(Payouts { deposit, candidates, sets, decoys: window.decoys(terms), terms: *terms })
 }
