@@ -10,6 +10,7 @@ mod classified;
 pub mod csv;
 pub mod dot;
 mod drawing;
+mod elsewhere;
 #[cfg(feature = "graphml")]
 pub mod graphml;
 pub mod json;

@@ -23,6 +23,7 @@
 //! | `spread[]` | for each end the least and the most that any rule run is known to put there, in all and by source |
 //! | `.by_policy` | what each rule puts there, ended or carried on; `null` where a stop cut that rule before it could be seen, and then `.cut` is `true` |
 //! | `leads[]` | the first ends at services by `rank` (`exit`, `evidence`, `mixes` before it and `suspects`, `per_mille` of what was seeded, and `because` in words), as the `sentence` says them, with `why` and `defeat`: see [`Sentence`](super::Sentence) |
+//! | `elsewhere[]` | the first leads of which nobody says who is there, by `rank` too, under one rule (`policy`): `address`, `outpoint` (the output there that holds the most, of so many `outputs`), `amount_sat`, `hops`, `reason` |
 //! | `tagged[]` | where the report knows tags: the tagged outputs that taint touched, whether some rule carried it on (`passed`), whether sources contradict each other (`conflict`), and their `tags`; `lapsed` are those that do not hold on the block's day or were taken back, and count for nothing |
 //! | `bounds[]` | where they were asked for: the `place`, the `least_sat` and `most_sat` that any conserving rule can assign to it (`null` where nothing can be said), why there is no upper one (`void`: `unknown_spender`, `limit`), and the `sentence` that says so; they are of rules followed without limits, by the run's convention on fees |
 //! | `peel_chains[]` | where they were asked for: each peel chain on the way as one step, under each rule, with its peels: an inference (`meaning`) by `rule` with `change` and `confidence_ppm`; `upper_bound` under poison; `cut_short` where a tag (`stop_tag`) alone makes it too short to be a chain |
@@ -41,7 +42,7 @@ use bitcoin::{Amount, OutPoint, Txid};
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
-use super::{Report, Spread, mix, passed, peels, routes};
+use super::{Report, Spread, elsewhere, mix, passed, peels, routes};
 use crate::error::Error;
 use crate::id::{OutputIndex, SourceIndex};
 use crate::tag::Tag;
@@ -107,6 +108,7 @@ impl Serialize for Document<'_, '_, '_> {
         map.serialize_entry("runs", &each(report.traces, |trace| Run(report, trace)))?;
         map.serialize_entry("spread", &each(&report.spreads(), |spread| spread_row(report, spread)))?;
         map.serialize_entry("leads", &report.sentences())?;
+        map.serialize_entry("elsewhere", &elsewhere::rows(report))?;
         map.serialize_entry("tagged", &passed::rows(report))?;
         map.serialize_entry("bounds", &each(report.bounds, bound_row))?;
         map.serialize_entry("peel_chains", &peels::rows(report))?;

@@ -303,9 +303,10 @@ pub(super) fn sentences(report: &Report<'_, '_>) -> Vec<Sentence> {
     let mut seen = BTreeSet::new();
     let mut found: Vec<(&Trace<'_>, Key, Lead, Rank)> = Vec::new();
     for trace in std::iter::once(told).chain(others) {
+        let seeded = trace.balance().seeded;
         let of_trace = leads(report, trace).into_iter().filter(|(key, _)| seen.insert(key.clone()));
         found.extend(of_trace.filter_map(|(key, lead)| {
-            let rank = rank(report, trace, &key, &lead)?;
+            let rank = rank(report, trace, seeded, &key, &lead)?;
             Some((trace, key, lead, rank))
         }));
     }
@@ -318,7 +319,7 @@ pub(super) fn sentences(report: &Report<'_, '_>) -> Vec<Sentence> {
 }
 
 /// What a lead is ranked by: a rule about services says more of the address than a tag.
-fn rank(report: &Report<'_, '_>, trace: &Trace<'_>, key: &Key, lead: &Lead) -> Option<Rank> {
+fn rank(report: &Report<'_, '_>, trace: &Trace<'_>, seeded: Amount, key: &Key, lead: &Lead) -> Option<Rank> {
     let output = trace.view().output_at(lead.outpoint)?;
     let class = output.address_index().and_then(|index| report.classified?.get(&index));
     let (exit, grade) = match (class, &key.1) {
@@ -326,7 +327,7 @@ fn rank(report: &Report<'_, '_>, trace: &Trace<'_>, key: &Key, lead: &Lead) -> O
         (None, Some(tag)) => (Exit::of_tag(tag), Grade::of_tag(tag)),
         (None, None) => return None,
     };
-    Some(Rank::of(trace, output.index(), exit, grade, lead.amount, lead.hops))
+    Some(Rank::of(trace, seeded, output.index(), (exit, grade), lead.amount, lead.hops))
 }
 
 fn sentence(

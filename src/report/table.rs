@@ -57,6 +57,7 @@ pub fn write(report: &Report<'_, '_>, mut to: impl Write) -> Result<(), Error> {
         ends::owner_table(report, &mut to)?;
     }
     leads::leads(report, &mut to)?;
+    leads::elsewhere(report, &mut to)?;
     leads::passed(report, &mut to)?;
     for exposure in traces.iter().filter_map(|trace| report.exposure_of(trace)) {
         write!(to, "\n{exposure}")?;

@@ -132,6 +132,7 @@ impl Trace<'_> {
             let key = (address, address.is_none().then_some(end.output));
             places.entry(key).or_default().push(at);
         }
+        let seeded = self.seeds.iter().map(|seed| seed.value).sum();
         let lead = |((address, _), ends): (_, Vec<usize>)| {
             let ends = ends.iter().map(|at| &self.ends[*at]);
             // `max_by_key` keeps the last of equals, so walk backwards for the first.
@@ -149,7 +150,7 @@ impl Trace<'_> {
                 outputs: ends.map(|end| end.output).collect(),
                 hops,
                 reason: most.reason.clone(),
-                rank: Rank::of(self, most.output, Exit::of(&most.reason), grade, amount, hops),
+                rank: Rank::of(self, seeded, most.output, (Exit::of(&most.reason), grade), amount, hops),
             }
         };
         Leads { leads: places.into_iter().map(lead).collect() }

@@ -179,15 +179,16 @@ pub struct Rank {
 }
 
 impl Rank {
+    /// `seeded` is the value of the trace's seeds: whoever ranks many leads sums it up once.
     pub(crate) fn of(
         trace: &Trace<'_>,
+        seeded: Amount,
         output: OutputIndex,
-        exit: Exit,
-        grade: Grade,
+        (exit, grade): (Exit, Grade),
         amount: Amount,
         hops: u32,
     ) -> Self {
-        let (view, seeded) = (trace.view(), u128::from(trace.balance().seeded.to_sat()));
+        let (view, seeded) = (trace.view(), u128::from(seeded.to_sat()));
         let behind = |way| trace.behind(output).map_or(0, |behind| small(behind.mixes(view, way).len()));
         let thousandfold = u128::from(amount.to_sat()) * 1_000;
         Self {

@@ -653,11 +653,26 @@ fn leads_rank_by_exit_evidence_and_value() {
     // All places of a trace, those of which nobody says anything among them.
     let ranked: Vec<u64> = traces[0].leads().ranked().map(|lead| lead.amount.to_sat()).collect();
     assert_eq!(ranked, [5_000, 4_000, 10_000, 40, 30_000, 960, 50_000]);
+    let mut bytes = Vec::new();
+    fundtrace::report::table::write(&report, &mut bytes).unwrap();
+    let table = String::from_utf8(bytes).unwrap();
+    let rest = table.split("\nLeads of which nobody says who is there, under fifo\n- ").nth(1).unwrap();
+    assert!(rest.starts_with(&format!("{}, 1 hop, ", address("rest"))), "{rest}");
+    assert!(
+        rest.contains(
+            "  why it ranks here: exit: missing data; value: 50000 sat, 500 thousandths of what was seeded; "
+        ),
+        "{rest}"
+    );
     let bound = traces[1].leads().ranked().next().unwrap();
     assert!(bound.to_string().contains("value: at most 5000 sat"), "{bound}");
     let mut bytes = Vec::new();
     fundtrace::report::json::write(&report, &mut bytes).unwrap();
     let json: Value = serde_json::from_slice(&bytes).unwrap();
+    let elsewhere = json["elsewhere"].as_array().unwrap();
+    let places: Vec<(u64, &str)> =
+        elsewhere.iter().map(|row| (row["amount_sat"].as_u64().unwrap(), row["reason"].as_str().unwrap())).collect();
+    assert_eq!(places, [(960, "unspent"), (50_000, "unknown_spender")]);
     let rank = &json["leads"][3]["rank"];
     assert_eq!(
         (&rank["exit"], &rank["evidence"], &rank["is_small"]),

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use super::ENDS_MAX;
 use crate::error::Error;
-use crate::report::{Report, passed as tagged, visible};
+use crate::report::{Report, elsewhere, passed as tagged, visible};
 
 /// How many leads are shown.
 const LEADS_MAX: usize = 8;
@@ -21,6 +21,20 @@ pub(super) fn leads(report: &Report<'_, '_>, to: &mut impl Write) -> Result<(), 
     }
     if sentences.len() > LEADS_MAX {
         writeln!(to, "{} more leads are in the format json", sentences.len() - LEADS_MAX)?;
+    }
+    Ok(())
+}
+
+/// Where to look beside: the same order, and nobody says who is there.
+pub(super) fn elsewhere(report: &Report<'_, '_>, to: &mut impl Write) -> Result<(), Error> {
+    let rows = elsewhere::rows(report);
+    let Some(first) = rows.first() else { return Ok(()) };
+    writeln!(to, "\nLeads of which nobody says who is there, under {}", first.policy)?;
+    for row in rows.iter().take(LEADS_MAX) {
+        let (hops, more) = (if row.hops == 1 { "hop" } else { "hops" }, row.outputs.saturating_sub(1));
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let address = row.address.as_deref().unwrap_or("no address");
+        writeln!(to, "- {address}, {} {hops}, {}{more}\n    why it ranks here: {}", row.hops, row.outpoint, row.rank)?;
     }
     Ok(())
 }
