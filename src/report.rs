@@ -5,6 +5,7 @@
 //! holds the [`Manifest`], which says what went in and under which conventions, with neither clock nor path, so that two runs on the
 //! same facts are equal byte for byte.
 
+mod classification;
 mod classified;
 #[cfg(feature = "csv")]
 pub mod csv;
@@ -25,8 +26,9 @@ mod spread;
 pub mod table;
 pub mod tagpack;
 
+pub use classification::Classification;
 pub use manifest::{Conventions, Facts, Given, Manifest, OwnersGiven, PeelsGiven, Seen};
-pub use sentence::{Classification, Sentence};
+pub use sentence::Sentence;
 pub use spread::{Arrived, Spread};
 
 use std::collections::BTreeMap;

@@ -268,7 +268,8 @@ impl Window {
     fn decoys(&self, terms: &Terms) -> Decoys {
         // Evenly spaced over the sizes, so that the choice is nobody's.
         let mut decoys = Decoys::default();
-        let Some(step) = self.near.len().checked_next_multiple_of(terms.decoys_max).map(|len| len / terms.decoys_max) else {
+        let Some(step) = self.near.len().checked_next_multiple_of(terms.decoys_max).map(|len| len / terms.decoys_max)
+        else {
             return decoys;
         };
         for decoy in self.near.iter().step_by(step.max(1)) {
