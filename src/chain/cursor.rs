@@ -103,6 +103,52 @@ impl<'c> Tx<'c> {
         })
     }
 
+    /// What [`Input::value`] says of each input, in satoshi; its columns are looked up once.
+    #[inline]
+    pub(crate) fn input_sats(self) -> impl ExactSizeIterator<Item = Option<u64>> {
+        self.of_inputs(Column::InputValue).map(|bytes| known_sat(*bytes))
+    }
+
+    /// What [`Input::address_index`] says of each input.
+    #[inline]
+    pub(crate) fn input_addresses(self) -> impl ExactSizeIterator<Item = Option<AddressIndex>> {
+        self.of_inputs(Column::InputAddress).map(|bytes| known_address(*bytes))
+    }
+
+    /// What [`Input::script_type`] says of each input.
+    #[inline]
+    pub(crate) fn input_types(self) -> impl ExactSizeIterator<Item = Option<ScriptType>> {
+        self.of_inputs::<1>(Column::InputType).map(|code| ScriptType::from_code(code[0].into()))
+    }
+
+    /// What [`Output::value`] says of each output, in satoshi.
+    #[inline]
+    pub(crate) fn output_sats(self) -> impl ExactSizeIterator<Item = Option<u64>> {
+        self.of_outputs(Column::OutputValue).map(|bytes| known_sat(*bytes))
+    }
+
+    /// What [`Output::address_index`] says of each output.
+    #[inline]
+    pub(crate) fn output_addresses(self) -> impl ExactSizeIterator<Item = Option<AddressIndex>> {
+        self.of_outputs(Column::OutputAddress).map(|bytes| known_address(*bytes))
+    }
+
+    /// What [`Output::script_type`] says of each output.
+    #[inline]
+    pub(crate) fn output_types(self) -> impl ExactSizeIterator<Item = Option<ScriptType>> {
+        self.of_outputs::<1>(Column::OutputType).map(|code| ScriptType::from_code(code[0].into()))
+    }
+
+    fn of_inputs<const N: usize>(self, column: Column) -> std::slice::Iter<'c, [u8; N]> {
+        let range = self.columns().inputs_of(self.index);
+        self.columns().numbers::<N>(column).bytes()[range.start.at()..range.end.at()].iter()
+    }
+
+    fn of_outputs<const N: usize>(self, column: Column) -> std::slice::Iter<'c, [u8; N]> {
+        let range = self.columns().outputs_of(self.index);
+        self.columns().numbers::<N>(column).bytes()[range.start.at()..range.end.at()].iter()
+    }
+
     /// Returns the output at a vout, if there is one that is known.
     pub fn output(self, vout: u32) -> Option<Output<'c>> {
         let range = self.columns().outputs_of(self.index);
@@ -151,6 +197,15 @@ impl fmt::Debug for Tx<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Tx").field("index", &self.index).field("txid", &self.txid()).finish_non_exhaustive()
     }
+}
+
+fn known_sat(bytes: [u8; 8]) -> Option<u64> {
+    Some(u64::from_le_bytes(bytes)).filter(|sat| *sat != UNKNOWN_VALUE)
+}
+
+fn known_address(bytes: [u8; 4]) -> Option<AddressIndex> {
+    let address = u32::from_le_bytes(bytes);
+    (address != NO_ADDRESS).then_some(AddressIndex::from_u32(address))
 }
 
 /// An input of a transaction.
