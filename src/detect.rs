@@ -149,7 +149,7 @@ fn one(shape: &Lazy<'_>, kind: Kind, options: &Options) -> Option<Finding> {
 /// ```
 pub fn scan(view: View<'_>, options: &Options) -> Vec<(TxIndex, Finding)> {
     let gate = gate::Gate::of(view, options);
-    let ask = |room: &mut Cell<Room>, tx: Tx<'_>, found: &mut Vec<(TxIndex, Finding)>| {
+    let ask = |room: &mut Cell<Option<Box<Room>>>, tx: Tx<'_>, found: &mut Vec<(TxIndex, Finding)>| {
         let shape = Lazy::within(tx, room);
         gate.ask(tx.index(), |kind| found.extend(one(&shape, kind, options).map(|finding| (tx.index(), finding))));
     };

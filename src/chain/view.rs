@@ -353,12 +353,14 @@ impl<'c> View<'c> {
     ) -> Vec<T> {
         // Long enough that a list costs nothing, short enough that no thread waits for another.
         const STEP: u32 = 2_048;
+        // So many answers have room at once.
+        const FOUND: usize = 128;
         // While so many parts are asked, the answers of those before are joined.
         const PARTS: usize = 64;
         let (first, end) = (self.columns.stubs(), self.end.to_u32());
         let parts: Vec<u32> = (first..end).step_by(id::at(STEP)).collect();
         let ask = |from: u32| {
-            let (mut kept, mut found) = (keep(), Vec::new());
+            let (mut kept, mut found) = (keep(), Vec::with_capacity(FOUND));
             for index in (from..end.min(from.saturating_add(STEP))).map(TxIndex::from_u32) {
                 if self.sees(index) {
                     f(&mut kept, self.cursor(index), &mut found);

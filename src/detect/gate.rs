@@ -18,6 +18,8 @@ pub(crate) struct Gate<'c> {
     of_one_coin: Vec<Kind>,
     /// The same of several coins.
     of_few_payees: Vec<Kind>,
+    /// What a transaction without data can be.
+    without_data: Vec<Kind>,
     /// Lists name transactions of any form.
     is_listed: bool,
     dormant_sat: u64,
@@ -34,10 +36,14 @@ struct Look {
 
 impl<'c> Gate<'c> {
     pub(crate) fn of(view: View<'c>, options: &Options) -> Self {
-        let of = |kinds: &[Kind]| options.kinds.iter().copied().filter(|kind| kinds.contains(kind)).collect();
+        let wanted = || options.kinds.iter().copied();
+        let of = |kinds: &[Kind]| wanted().filter(|kind| kinds.contains(kind)).collect();
+        let without =
+            |kinds: &[Kind]| wanted().filter(|kind| !kinds.contains(kind) && !ELSEWHERE.contains(kind)).collect();
         Self {
             hot: Hot::of(view),
-            kinds: options.kinds.iter().copied().filter(|kind| !ELSEWHERE.contains(kind)).collect(),
+            kinds: without(&[]),
+            without_data: without(&[Kind::Premix, Kind::Swap]),
             of_one_coin: of(&[Kind::Dormant]),
             of_few_payees: of(&[Kind::Payjoin, Kind::Consolidation, Kind::Dormant]),
             is_listed: !options.coinjoin.allow.is_empty() || !options.coinjoin.veto.is_empty(),
@@ -56,7 +62,8 @@ impl<'c> Gate<'c> {
         let kinds = match (few, look.inputs.len()) {
             (true, 1) => &self.of_one_coin,
             (true, _) => &self.of_few_payees,
-            (false, _) => &self.kinds,
+            (false, _) if has_data => &self.kinds,
+            (false, _) => &self.without_data,
         };
         for kind in kinds {
             if self.may_be(*kind, &look, has_data) {

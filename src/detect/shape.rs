@@ -39,7 +39,7 @@ pub(crate) struct Shape<'c> {
     pub(crate) data_outputs: usize,
     mode: Option<Repeated>,
     /// The room's other lists; its own `outputs` and `sorted` are in use above, and `inputs` once they are asked for.
-    pub(crate) room: Room,
+    pub(crate) room: Box<Room>,
     spare: Cell<Vec<u64>>,
     inputs: OnceCell<Option<Vec<u64>>>,
     input_scripts: OnceCell<Option<usize>>,
@@ -56,10 +56,10 @@ pub(crate) struct Repeated {
 
 impl<'c> Shape<'c> {
     pub(crate) fn of(tx: Tx<'c>) -> Self {
-        Self::within(tx, Room::default())
+        Self::within(tx, Box::default())
     }
 
-    fn within(tx: Tx<'c>, mut room: Room) -> Self {
+    fn within(tx: Tx<'c>, mut room: Box<Room>) -> Self {
         let [mut outputs, mut sorted, spare] =
             [&mut room.outputs, &mut room.sorted, &mut room.inputs].map(std::mem::take);
         outputs.clear();
@@ -84,9 +84,11 @@ impl<'c> Shape<'c> {
         }
     }
 
-    fn into_room(self) -> Room {
-        let inputs = self.inputs.into_inner().flatten().unwrap_or(self.spare.into_inner());
-        Room { outputs: self.outputs, sorted: self.sorted, inputs, ..self.room }
+    fn into_room(self) -> Box<Room> {
+        let mut room = self.room;
+        room.inputs = self.inputs.into_inner().flatten().unwrap_or(self.spare.into_inner());
+        (room.outputs, room.sorted) = (self.outputs, self.sorted);
+        room
     }
 
     /// Values of the inputs in order; `None` where one is unknown.
@@ -152,7 +154,7 @@ impl<'c> Shape<'c> {
 pub(crate) struct Lazy<'c> {
     pub(crate) tx: Tx<'c>,
     shape: OnceCell<Shape<'c>>,
-    room: Option<&'c Cell<Room>>,
+    room: Option<&'c Cell<Option<Box<Room>>>>,
 }
 
 impl<'c> Lazy<'c> {
@@ -161,12 +163,12 @@ impl<'c> Lazy<'c> {
     }
 
     /// As [`of`](Self::of); takes the room for the shape and puts it back.
-    pub(crate) fn within(tx: Tx<'c>, room: &'c Cell<Room>) -> Self {
+    pub(crate) fn within(tx: Tx<'c>, room: &'c Cell<Option<Box<Room>>>) -> Self {
         Self { tx, shape: OnceCell::new(), room: Some(room) }
     }
 
     pub(crate) fn get(&self) -> &Shape<'c> {
-        self.shape.get_or_init(|| Shape::within(self.tx, self.room.map(Cell::take).unwrap_or_default()))
+        self.shape.get_or_init(|| Shape::within(self.tx, self.room.and_then(Cell::take).unwrap_or_default()))
     }
 
     /// True when two spendable outputs have one value that is not nothing: without it no detector of mixes says anything. Of the few outputs
@@ -191,8 +193,11 @@ impl<'c> Lazy<'c> {
 
 impl Drop for Lazy<'_> {
     fn drop(&mut self) {
-        if let (Some(room), Some(shape)) = (self.room, self.shape.take()) {
-            room.set(shape.into_room());
+        // A look first: most never had a shape.
+        if let Some(room) = self.room
+            && self.shape.get().is_some()
+        {
+            room.set(self.shape.take().map(Shape::into_room));
         }
     }
 }

@@ -54,11 +54,14 @@ fn is_dealt_at_once(lacks: &[u64], owners: &[u64], free: &mut Vec<u64>, open: &m
     open.clear();
     // An owner that brings much more than the bucket lacks is somebody else's.
     let is_tight = |owner: u64, lack: u64| owner - lack <= lack / 32 + 2 * TOLERANCE_SAT;
+    // The owners before here fill the bucket, and with it every later one.
+    let mut filling = 0;
     for lack in lacks {
-        let at = free.partition_point(|owner| owner >= lack);
-        match at.checked_sub(1) {
+        filling += free[filling..].iter().take_while(|owner| *owner >= lack).count();
+        match filling.checked_sub(1) {
             Some(at) if is_tight(free[at], *lack) => {
                 free.remove(at);
+                filling = at;
             }
             _ => open.push(*lack),
         }
@@ -98,7 +101,12 @@ fn fill(lacks: &mut [u64], lack: u64, owners: &[u64], have: u64, left: &mut u32)
     }
     let Some((owner, rest)) = owners.split_first().filter(|_| have >= lack) else { return Some(false) };
     // The bucket that the owner fills most closely comes first.
-    let tight = (0..lacks.len()).filter(|at| (1..=*owner).contains(&lacks[*at])).max_by_key(|at| lacks[*at]);
+    let (mut tight, mut most) = (None, 1);
+    for (at, lack) in lacks.iter().enumerate() {
+        if (most..=*owner).contains(lack) {
+            (tight, most) = (Some(at), *lack);
+        }
+    }
     let order = tight.into_iter().chain((0..lacks.len()).filter(|at| Some(*at) != tight));
     let mut last = 0;
     for at in order {
