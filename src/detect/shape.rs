@@ -174,18 +174,23 @@ impl<'c> Lazy<'c> {
     /// True when two spendable outputs have one value that is not nothing: without it no detector of mixes says anything. Of the few outputs
     /// that nearly all transactions have it is found out without an allocation.
     pub(crate) fn has_equal_outputs(&self) -> bool {
+        self.has_alike(2)
+    }
+
+    /// As [`has_equal_outputs`](Self::has_equal_outputs), of so many.
+    pub(crate) fn has_alike(&self, count: usize) -> bool {
         const FEW: usize = 8;
         let sats = self.tx.output_sats();
         if sats.len() > FEW {
-            return self.get().values().any(|value| value.count > 1 && value.sat > 0);
+            return self.get().values().any(|value| value.count >= count && value.sat > 0);
         }
         let (mut seen, mut len) = ([0; FEW], 0);
         for sat in sats.flatten().filter(|sat| *sat > 0) {
-            if seen[..len].contains(&sat) {
-                return true;
-            }
             seen[len] = sat;
             len += 1;
+            if seen[..len].iter().filter(|known| **known == sat).count() >= count {
+                return true;
+            }
         }
         false
     }

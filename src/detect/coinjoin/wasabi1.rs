@@ -37,7 +37,7 @@ const ROWS: [Row; 2] = [
 
 /// Participants who make no change are few: so many outputs at least occur once.
 const UNIQUE_MIN: usize = 2;
-const REPEATED_MIN: usize = 3;
+pub(super) const REPEATED_MIN: usize = 3;
 
 /// Says whether a transaction is a CoinJoin of Wasabi 1. O(n log n).
 ///
