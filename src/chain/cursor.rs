@@ -379,11 +379,15 @@ impl<'c> Output<'c> {
     ///
     /// Two reads; only where a missing transaction is the first to pay the address, a search for its other outputs.
     pub fn is_of_new_address(self) -> Option<bool> {
+        Some(self.is_new(self.address_index()?, self.view.columns().outputs_of(self.tx).start))
+    }
+
+    /// As [`is_of_new_address`](Self::is_of_new_address), for who knows its address and the first output of its transaction.
+    #[inline]
+    pub(crate) fn is_new(self, address: AddressIndex, start: OutputIndex) -> bool {
         let columns = self.view.columns();
-        let address = self.address_index()?;
         let first = OutputIndex::from_u64(columns.numbers::<5>(Column::AddressFirstOutput).get(address.at()));
-        let start = columns.outputs_of(self.tx).start;
-        Some(first >= start || (columns.is_of_stub(first) && !self.is_known_earlier(address, first, start)))
+        first >= start || (columns.is_of_stub(first) && !self.is_known_earlier(address, first, start))
     }
 
     /// True when an output before `start` pays the address and its own transaction or one before shows it.
