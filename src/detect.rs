@@ -39,6 +39,7 @@ pub mod payjoin;
 mod shape;
 pub mod structuring;
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 
 use bitcoin::hashes::Hash;
@@ -49,7 +50,7 @@ pub use finding::{Confidence, Feature, Features, Finding, Kind, Verdict};
 use crate::chain::{Chain, ChainBuilder, NewInput, NewTx, Tx, View};
 use crate::error::Error;
 use crate::id::{self, TxIndex};
-use shape::Lazy;
+use shape::{Lazy, Room};
 
 /// What to look for, and under which terms.
 ///
@@ -148,10 +149,11 @@ fn one(shape: &Lazy<'_>, kind: Kind, options: &Options) -> Option<Finding> {
 /// ```
 pub fn scan(view: View<'_>, options: &Options) -> Vec<(TxIndex, Finding)> {
     let gate = gate::Gate::of(view, options);
-    let mut found = view.gather(|tx, found| {
-        let shape = Lazy::of(tx);
+    let ask = |room: &mut Cell<Option<Box<Room>>>, tx: Tx<'_>, found: &mut Vec<(TxIndex, Finding)>| {
+        let shape = Lazy::within(tx, room);
         gate.ask(tx.index(), |kind| found.extend(one(&shape, kind, options).map(|finding| (tx.index(), finding))));
-    });
+    };
+    let mut found = view.gather_with(Cell::default, ask);
     let whirlpool = |(index, finding): &'_ (TxIndex, Finding)| (finding.protocol == "whirlpool").then_some(*index);
     let joined = found.iter().filter(|(_, of)| of.kind == Kind::Swap && of.features.contains_key("inbound"));
     let mut second: Vec<(TxIndex, Finding)> =

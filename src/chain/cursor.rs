@@ -103,6 +103,52 @@ impl<'c> Tx<'c> {
         })
     }
 
+    /// What [`Input::value`] says of each input, in satoshi; its columns are looked up once.
+    #[inline]
+    pub(crate) fn input_sats(self) -> impl ExactSizeIterator<Item = Option<u64>> {
+        self.of_inputs(Column::InputValue).map(|bytes| known_sat(*bytes))
+    }
+
+    /// What [`Input::address_index`] says of each input.
+    #[inline]
+    pub(crate) fn input_addresses(self) -> impl ExactSizeIterator<Item = Option<AddressIndex>> {
+        self.of_inputs(Column::InputAddress).map(|bytes| known_address(*bytes))
+    }
+
+    /// What [`Input::script_type`] says of each input.
+    #[inline]
+    pub(crate) fn input_types(self) -> impl ExactSizeIterator<Item = Option<ScriptType>> {
+        self.of_inputs::<1>(Column::InputType).map(|code| ScriptType::from_code(code[0].into()))
+    }
+
+    /// What [`Output::value`] says of each output, in satoshi.
+    #[inline]
+    pub(crate) fn output_sats(self) -> impl ExactSizeIterator<Item = Option<u64>> {
+        self.of_outputs(Column::OutputValue).map(|bytes| known_sat(*bytes))
+    }
+
+    /// What [`Output::address_index`] says of each output.
+    #[inline]
+    pub(crate) fn output_addresses(self) -> impl ExactSizeIterator<Item = Option<AddressIndex>> {
+        self.of_outputs(Column::OutputAddress).map(|bytes| known_address(*bytes))
+    }
+
+    /// What [`Output::script_type`] says of each output.
+    #[inline]
+    pub(crate) fn output_types(self) -> impl ExactSizeIterator<Item = Option<ScriptType>> {
+        self.of_outputs::<1>(Column::OutputType).map(|code| ScriptType::from_code(code[0].into()))
+    }
+
+    fn of_inputs<const N: usize>(self, column: Column) -> std::slice::Iter<'c, [u8; N]> {
+        let range = self.columns().inputs_of(self.index);
+        self.columns().numbers::<N>(column).bytes()[range.start.at()..range.end.at()].iter()
+    }
+
+    fn of_outputs<const N: usize>(self, column: Column) -> std::slice::Iter<'c, [u8; N]> {
+        let range = self.columns().outputs_of(self.index);
+        self.columns().numbers::<N>(column).bytes()[range.start.at()..range.end.at()].iter()
+    }
+
     /// Returns the output at a vout, if there is one that is known.
     pub fn output(self, vout: u32) -> Option<Output<'c>> {
         let range = self.columns().outputs_of(self.index);
@@ -151,6 +197,15 @@ impl fmt::Debug for Tx<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Tx").field("index", &self.index).field("txid", &self.txid()).finish_non_exhaustive()
     }
+}
+
+fn known_sat(bytes: [u8; 8]) -> Option<u64> {
+    Some(u64::from_le_bytes(bytes)).filter(|sat| *sat != UNKNOWN_VALUE)
+}
+
+fn known_address(bytes: [u8; 4]) -> Option<AddressIndex> {
+    let address = u32::from_le_bytes(bytes);
+    (address != NO_ADDRESS).then_some(AddressIndex::from_u32(address))
 }
 
 /// An input of a transaction.
@@ -324,11 +379,15 @@ impl<'c> Output<'c> {
     ///
     /// Two reads; only where a missing transaction is the first to pay the address, a search for its other outputs.
     pub fn is_of_new_address(self) -> Option<bool> {
+        Some(self.is_new(self.address_index()?, self.view.columns().outputs_of(self.tx).start))
+    }
+
+    /// As [`is_of_new_address`](Self::is_of_new_address), for who knows its address and the first output of its transaction.
+    #[inline]
+    pub(crate) fn is_new(self, address: AddressIndex, start: OutputIndex) -> bool {
         let columns = self.view.columns();
-        let address = self.address_index()?;
         let first = OutputIndex::from_u64(columns.numbers::<5>(Column::AddressFirstOutput).get(address.at()));
-        let start = columns.outputs_of(self.tx).start;
-        Some(first >= start || (columns.is_of_stub(first) && !self.is_known_earlier(address, first, start)))
+        first >= start || (columns.is_of_stub(first) && !self.is_known_earlier(address, first, start))
     }
 
     /// True when an output before `start` pays the address and its own transaction or one before shows it.

@@ -140,10 +140,16 @@ impl<'c> Hot<'c> {
         self.value.get(output)
     }
 
-    /// True when an output carries data.
+    /// True when one of some outputs carries data.
     #[inline]
-    pub(crate) fn is_data(&self, output: usize) -> bool {
-        self.output_type[output] == ScriptType::OpReturn as u8
+    pub(crate) fn has_data(&self, outputs: Range<usize>) -> bool {
+        self.output_type[outputs].contains(&(ScriptType::OpReturn as u8))
+    }
+
+    /// True when a transaction creates a block's new coins.
+    #[inline]
+    pub(crate) fn is_coinbase(&self, tx: TxIndex) -> bool {
+        self.flags[tx.at()] & flag::COINBASE != 0
     }
 
     /// The visible transaction that spends an output.

@@ -1,5 +1,6 @@
 //! Looking at a frozen chain: all of it, or as of a height.
 
+use std::convert::Infallible;
 use std::fmt;
 
 use bitcoin::block::Header;
@@ -341,21 +342,38 @@ impl<'c> View<'c> {
     /// assert!(large.is_empty());
     /// ```
     pub fn gather<T: Send>(self, f: impl Fn(Tx<'c>, &mut Vec<T>) + Send + Sync) -> Vec<T> {
+        self.gather_with(|| (), |(), tx, found| f(tx, found))
+    }
+
+    /// As [`gather`](Self::gather), with something that `f` may keep from one transaction to the next. Answers must not depend on it.
+    pub(crate) fn gather_with<S, T: Send>(
+        self,
+        keep: impl Fn() -> S + Send + Sync,
+        f: impl Fn(&mut S, Tx<'c>, &mut Vec<T>) + Send + Sync,
+    ) -> Vec<T> {
         // Long enough that a list costs nothing, short enough that no thread waits for another.
-        const STEP: u32 = 4_096;
+        const STEP: u32 = 2_048;
+        // So many answers have room at once.
+        const FOUND: usize = 128;
+        // While so many parts are asked, the answers of those before are joined.
+        const PARTS: usize = 64;
         let (first, end) = (self.columns.stubs(), self.end.to_u32());
         let parts: Vec<u32> = (first..end).step_by(id::at(STEP)).collect();
-        let found = par::map(&parts, |from| {
-            let mut found = Vec::new();
-            for index in (*from..end.min(from.saturating_add(STEP))).map(TxIndex::from_u32) {
+        let ask = |from: u32| {
+            let (mut kept, mut found) = (keep(), Vec::with_capacity(FOUND));
+            for index in (from..end.min(from.saturating_add(STEP))).map(TxIndex::from_u32) {
                 if self.sees(index) {
-                    f(self.cursor(index), &mut found);
+                    f(&mut kept, self.cursor(index), &mut found);
                 }
             }
             found
-        });
-        let mut all = Vec::with_capacity(found.iter().map(Vec::len).sum());
-        found.into_iter().for_each(|mut part| all.append(&mut part));
+        };
+        let mut all = Vec::new();
+        let join = |mut part: Vec<T>| {
+            all.append(&mut part);
+            Ok::<(), Infallible>(())
+        };
+        let Ok(()) = par::ahead(parts.chunks(PARTS).map(<[u32]>::to_vec), ask, join);
         all
     }
 

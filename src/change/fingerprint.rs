@@ -113,6 +113,7 @@ const OF_WITNESS: u32 = Fingerprint::SEGWIT
     | Fingerprint::LOW_R
     | Fingerprint::HIGH_R;
 /// Flags that say nothing without heights.
+const OF_ORDER: u32 = Fingerprint::SORTED_INPUTS | Fingerprint::SORTED_OUTPUTS | Fingerprint::SORTED_INOUTS;
 const OF_PLACE: u32 = Fingerprint::ZEROCONF | Fingerprint::LOCKTIME_RECENT;
 
 impl Fingerprint {
@@ -121,6 +122,12 @@ impl Fingerprint {
 
     /// Reads a transaction's flags; `None` for a coinbase, a stub, and where version, lock time, sequences or kinds of inputs are not all known.
     pub fn of(tx: Tx<'_>) -> Option<Self> {
+        Self::within(tx, u32::MAX)
+    }
+
+    /// As [`of`](Self::of), right in what [`agrees`](Self::agrees) looks at under this mask: the order of inputs and the place of their transactions,
+    /// which lie far away, are left out where it does not ask for them.
+    pub(crate) fn within(tx: Tx<'_>, mask: u32) -> Option<Self> {
         if tx.is_coinbase() || tx.is_stub() {
             return None;
         }
@@ -141,7 +148,8 @@ impl Fingerprint {
             bits &= !Self::LOW_R;
         }
         bits |= if tx.weight().is_some() { Self::WITNESS_KNOWN } else { 0 };
-        bits |= of_order(tx) | of_place(tx, lock_time);
+        bits |= if mask & OF_ORDER == 0 { 0 } else { of_order(tx) };
+        bits |= if mask & (OF_PLACE | Self::PLACED) == 0 { 0 } else { of_place(tx, lock_time) };
         let round = |output: Output<'_>| output.value().is_some_and(|value| value.to_sat().is_multiple_of(ROUND_SAT));
         bits |= if tx.outputs().any(round) { Self::ROUND_VALUE } else { 0 };
         Some(Self(bits))

@@ -7,7 +7,7 @@ use std::fmt;
 
 use bitcoin::Amount;
 
-use crate::chain::{Input, Output, OutputSet, ScriptType, Tx};
+use crate::chain::{Output, OutputSet, ScriptType, Tx};
 use crate::id::{AddressIndex, BlockHeight, OutputIndex, TxIndex};
 
 /// A transaction that spends something and has two or more outputs that can be spent, as it and the chain before it are.
@@ -97,10 +97,26 @@ impl<'c> Payment<'c> {
         }
         self.tx = tx;
         self.inputs.clear();
-        self.inputs.extend(tx.inputs().map(Funds::of));
+        let inputs = tx.input_sats().zip(tx.input_addresses()).zip(tx.input_types());
+        self.inputs.extend(inputs.map(|((sat, address), script_type)| Funds {
+            value: sat.map(Amount::from_sat),
+            address,
+            script_type,
+        }));
         let reused = Addresses::of(&self.inputs);
         self.outputs.clear();
-        self.outputs.extend(tx.outputs().map(|output| Paid::of(output, &reused)));
+        let start = tx.outputs().next().map(Output::index).unwrap_or_default();
+        let outputs = tx.outputs().zip(tx.output_sats()).zip(tx.output_addresses().zip(tx.output_types()));
+        self.outputs.extend(outputs.map(|((output, sat), (address, script_type))| Paid {
+            index: output.index(),
+            value: sat.map(Amount::from_sat).expect("outputs of supplied transactions have values"),
+            address,
+            script_type,
+            is_new: address.map(|address| output.is_new(address, start)),
+            is_of_input: address.is_some_and(|address| reused.contains(address)),
+            // Not `is_unspendable`, which asks about coinbases too and whether a later one overwrote them.
+            is_spendable: !output.has_unspendable_script(),
+        }));
         if self.outputs.iter().filter(|output| output.is_spendable).take(2).count() < 2 {
             return false;
         }
@@ -184,28 +200,6 @@ impl fmt::Debug for Payment<'_> {
             .field("inputs", inputs)
             .field("outputs", outputs)
             .finish_non_exhaustive()
-    }
-}
-
-impl Funds {
-    fn of(input: Input<'_>) -> Self {
-        Self { value: input.value(), address: input.address_index(), script_type: input.script_type() }
-    }
-}
-
-impl Paid {
-    fn of(output: Output<'_>, reused: &Addresses<'_>) -> Self {
-        let address = output.address_index();
-        Self {
-            index: output.index(),
-            value: output.value().expect("outputs of supplied transactions have values"),
-            address,
-            script_type: output.script_type(),
-            is_new: output.is_of_new_address(),
-            is_of_input: address.is_some_and(|address| reused.contains(address)),
-            // Not `is_unspendable`, which asks about coinbases too and whether a later one overwrote them.
-            is_spendable: !output.has_unspendable_script(),
-        }
     }
 }
 

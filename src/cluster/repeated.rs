@@ -16,6 +16,8 @@ const ALIKE_MIN: usize = 3;
 const SHARE: usize = 3;
 /// Up to here an amount is dust, or a marker of a protocol that writes rows of them: 546 and 2,730.
 const DUST_SAT: u64 = 2_730;
+/// Up to so many outputs take no allocation.
+const FEW: usize = 16;
 
 /// True when three outputs or more have one amount, three addresses or more pay, and a third of the outputs at least have an amount that another has;
 /// dust not counted. An input without a known address counts as one more that pays: where a previous transaction is missing the guard leaves out
@@ -65,19 +67,35 @@ const DUST_SAT: u64 = 2_730;
 /// # Ok::<(), fundtrace::Error>(())
 /// ```
 pub fn has_repeated_outputs(tx: Tx<'_>) -> bool {
-    if tx.inputs().len() < ALIKE_MIN || tx.outputs().len() < ALIKE_MIN {
+    let outputs = tx.outputs();
+    if tx.inputs().len() < ALIKE_MIN || outputs.len() < ALIKE_MIN {
         return false;
     }
-    let spendable = tx.outputs().filter(|output| !output.is_unspendable());
-    let mut amounts: Vec<u64> = spendable.filter_map(|output| Some(output.value()?.to_sat())).collect();
-    amounts.retain(|sat| *sat > DUST_SAT);
+    // A clustering asks this of every third transaction, and nearly all have few outputs.
+    let (mut few, mut many) = ([0; FEW], Vec::new());
+    let amounts = match few.get_mut(..outputs.len()) {
+        Some(few) => few,
+        None => {
+            many.resize(outputs.len(), 0);
+            &mut many[..]
+        }
+    };
+    let mut len = 0;
+    for (output, sat) in outputs.zip(tx.output_sats()) {
+        // Not `is_unspendable`, which asks about coinbases too.
+        if let Some(sat) = sat.filter(|sat| *sat > DUST_SAT && !output.has_unspendable_script()) {
+            amounts[len] = sat;
+            len += 1;
+        }
+    }
+    let amounts = &mut amounts[..len];
     amounts.sort_unstable();
     let alike = amounts.chunk_by(|a, b| a == b).map(<[u64]>::len).filter(|count| *count > 1);
     let (most, repeated) = alike.fold((0, 0), |(most, repeated), count| (count.max(most), repeated + count));
     if most < ALIKE_MIN || repeated * SHARE < amounts.len() {
         return false;
     }
-    let mut payers: Vec<_> = tx.inputs().filter_map(|input| input.address_index()).collect();
+    let mut payers: Vec<_> = tx.input_addresses().flatten().collect();
     let unknown = tx.inputs().len() - payers.len();
     payers.sort_unstable();
     payers.dedup();

@@ -60,10 +60,11 @@ pub(super) fn of(shape: &Lazy<'_>) -> Option<Finding> {
     let distinct = shape::ppm(payees, shape.outputs.len());
     Some(
         Finding::new(Kind::Batch, "batch", RULE, Confidence::from_percent(percent))
-            .feature("payees", payees)
-            .feature("payees_min", PAYEES_MIN)
-            .feature("inputs", inputs)
+            .room(5)
             .feature("distinct_ppm", distinct)
-            .feature("equal_outputs", equal),
+            .feature("equal_outputs", equal)
+            .feature("inputs", inputs)
+            .feature("payees", payees)
+            .feature("payees_min", PAYEES_MIN),
     )
 }

@@ -120,6 +120,11 @@ impl Rules {
         if small && !lists && confidence_min > FORM_ALONE {
             return false;
         }
+        // Only Wasabi 2 makes do with two equal outputs, and with none of so few inputs.
+        let of_two = tx.inputs().len() >= wasabi2::INPUTS_MIN;
+        if !of_two && !lists && confidence_min > FORM_ALONE && !shape.has_alike(wasabi1::REPEATED_MIN) {
+            return false;
+        }
         let found = self.classify_shape(&shape, confidence_min);
         found.is_some_and(|finding| finding.is_yes() && finding.confidence >= confidence_min)
     }

@@ -5,7 +5,6 @@
 
 use super::{Confidence, Finding, Kind};
 use crate::chain::{ScriptType, Tx};
-use crate::detect::shape;
 
 /// The rule's name and version.
 pub const RULE: &str = "consolidation/1";
@@ -41,20 +40,19 @@ pub fn find(tx: Tx<'_>) -> Option<Finding> {
     if inputs < INPUTS_MIN || tx.outputs().len() > OUTPUTS_MAX + 1 {
         return None;
     }
-    let outputs = tx.outputs().filter(|output| output.script_type() != Some(ScriptType::OpReturn));
-    let outputs: Vec<u64> = outputs.map(shape::sat).collect();
-    if outputs.is_empty() || outputs.len() > OUTPUTS_MAX {
+    let outputs = tx.output_types().filter(|of| *of != Some(ScriptType::OpReturn)).count();
+    if outputs == 0 || outputs > OUTPUTS_MAX {
         return None;
     }
-    let mut addresses: Vec<_> = tx.inputs().map(|input| input.address_index()).collect();
+    let mut addresses: Vec<_> = tx.input_addresses().collect();
     addresses.sort_unstable();
     addresses.dedup();
-    let percent = if outputs.len() == 1 { 85 } else { 60 };
+    let percent = if outputs == 1 { 85 } else { 60 };
     Some(
         Finding::new(Kind::Consolidation, "consolidation", RULE, Confidence::from_percent(percent))
+            .feature("input_addresses", addresses.len())
             .feature("inputs", inputs)
             .feature("inputs_min", INPUTS_MIN)
-            .feature("outputs", outputs.len())
-            .feature("input_addresses", addresses.len()),
+            .feature("outputs", outputs),
     )
 }

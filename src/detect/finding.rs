@@ -282,6 +282,10 @@ impl Features {
 
     /// Puts one in its place, and in place of one of the same name.
     pub(crate) fn insert(&mut self, name: &'static str, feature: impl Into<Feature>) {
+        // The rules that find most name theirs in order.
+        if self.0.last().is_none_or(|(last, _)| *last < name) {
+            return self.0.push((name, feature.into()));
+        }
         match self.0.binary_search_by_key(&name, |(known, _)| known) {
             Ok(at) => self.0[at].1 = feature.into(),
             Err(at) => self.0.insert(at, (name, feature.into())),
@@ -337,7 +341,13 @@ pub struct Finding {
 
 impl Finding {
     pub(crate) fn new(kind: Kind, protocol: &'static str, rule: &'static str, confidence: Confidence) -> Self {
-        Self { kind, protocol, rule, verdict: Verdict::Yes, confidence, features: Features(Vec::with_capacity(6)) }
+        Self { kind, protocol, rule, verdict: Verdict::Yes, confidence, features: Features::default() }
+    }
+
+    /// Makes room for so many features and no more: of findings by the hundred thousand it is most of what they take.
+    pub(crate) fn room(mut self, features: usize) -> Self {
+        self.features.0.reserve_exact(features);
+        self
     }
 
     pub(crate) fn verdict(mut self, verdict: Verdict) -> Self {

@@ -14,10 +14,19 @@ use crate::id::TxIndex;
 pub(crate) struct Gate<'c> {
     hot: Hot<'c>,
     kinds: Vec<Kind>,
+    /// Those of them that one coin for one or two payees can be without data, as half of all transactions are.
+    of_one_coin: Vec<Kind>,
+    /// The same of several coins.
+    of_few_payees: Vec<Kind>,
+    /// What a transaction without data can be.
+    without_data: Vec<Kind>,
     /// Lists name transactions of any form.
     is_listed: bool,
     dormant_sat: u64,
 }
+
+/// Of several transactions, or of addresses: `service` finds them.
+const ELSEWHERE: [Kind; 3] = [Kind::Peel, Kind::CustodialMixer, Kind::Deposit];
 
 /// The positions and numbers of a transaction's inputs and outputs.
 struct Look {
@@ -27,9 +36,16 @@ struct Look {
 
 impl<'c> Gate<'c> {
     pub(crate) fn of(view: View<'c>, options: &Options) -> Self {
+        let wanted = || options.kinds.iter().copied();
+        let of = |kinds: &[Kind]| wanted().filter(|kind| kinds.contains(kind)).collect();
+        let without =
+            |kinds: &[Kind]| wanted().filter(|kind| !kinds.contains(kind) && !ELSEWHERE.contains(kind)).collect();
         Self {
             hot: Hot::of(view),
-            kinds: options.kinds.iter().copied().collect(),
+            kinds: without(&[]),
+            without_data: without(&[Kind::Premix, Kind::Swap]),
+            of_one_coin: of(&[Kind::Dormant]),
+            of_few_payees: of(&[Kind::Payjoin, Kind::Consolidation, Kind::Dormant]),
             is_listed: !options.coinjoin.allow.is_empty() || !options.coinjoin.veto.is_empty(),
             dormant_sat: options.dormant.value_min.to_sat(),
         }
@@ -37,19 +53,19 @@ impl<'c> Gate<'c> {
 
     /// Hands over the kinds of which there may be a finding, in order.
     pub(crate) fn ask(&self, tx: TxIndex, mut then: impl FnMut(Kind)) {
+        if self.hot.is_coinbase(tx) {
+            return;
+        }
         let look = Look { inputs: self.hot.inputs(tx), outputs: self.hot.outputs(tx) };
-        if look.inputs.len() == 1 && self.hot.prevout(look.inputs.start).is_none() {
-            return;
-        }
-        let has_data = look.outputs.clone().any(|output| self.hot.is_data(output));
-        // One coin for one or two payees, as in half of all transactions, can only have waited long.
-        if look.inputs.len() == 1 && look.outputs.len() <= 2 && !has_data && !self.is_listed {
-            if self.kinds.contains(&Kind::Dormant) && self.may_be(Kind::Dormant, &look, false) {
-                then(Kind::Dormant);
-            }
-            return;
-        }
-        for kind in &self.kinds {
+        let has_data = self.hot.has_data(look.outputs.clone());
+        let few = look.outputs.len() <= 2 && !has_data && !self.is_listed;
+        let kinds = match (few, look.inputs.len()) {
+            (true, 1) => &self.of_one_coin,
+            (true, _) => &self.of_few_payees,
+            (false, _) if has_data => &self.kinds,
+            (false, _) => &self.without_data,
+        };
+        for kind in kinds {
             if self.may_be(*kind, &look, has_data) {
                 then(*kind);
             }
@@ -78,12 +94,12 @@ impl<'c> Gate<'c> {
     }
 
     fn values(&self, look: &Look) -> impl Iterator<Item = u64> {
-        look.outputs.clone().map(|output| self.hot.value(output))
+        self.hot.values(look.outputs.clone()).iter().map(|bytes| u64::from_le_bytes(*bytes))
     }
 
     /// An unknown value reads as more than all money, so that it never rules out what looks for much.
     fn input_values(&self, look: &Look) -> impl Iterator<Item = u64> {
-        look.inputs.clone().map(|input| self.hot.input_value(input))
+        self.hot.input_values(look.inputs.clone()).iter().map(|bytes| u64::from_le_bytes(*bytes))
     }
 
     fn least_output(&self, look: &Look) -> u64 {
@@ -97,8 +113,7 @@ impl<'c> Gate<'c> {
     /// Of many outputs the detector finds out itself.
     fn has_equal(&self, look: &Look) -> bool {
         const FEW: usize = 8;
-        let outputs = look.outputs.clone();
-        outputs.len() > FEW
-            || outputs.clone().any(|a| (a + 1..outputs.end).any(|b| self.hot.value(a) == self.hot.value(b)))
+        let values = self.hot.values(look.outputs.clone());
+        values.len() > FEW || values.iter().enumerate().any(|(at, value)| values[..at].contains(value))
     }
 }

@@ -7,8 +7,9 @@
 //! References: A. Gibson, PayJoin (2018), "unnecessary input heuristic" 1 and 2; Ghesmati, Kern, Judmayer, Stifter and Weippl, Unnecessary
 //! Input Heuristics and PayJoin Transactions (HCI International 2021).
 
-use super::{Confidence, Finding, Kind, shape};
-use crate::chain::Tx;
+use super::{Confidence, Finding, Kind};
+use crate::chain::{ScriptType, Tx};
+use crate::id::AddressIndex;
 
 /// The rule's name and version.
 pub const RULE: &str = "unnecessary_input/1";
@@ -43,39 +44,38 @@ pub(crate) const INPUTS_MAX: usize = 5;
 /// # Ok::<(), fundtrace::Error>(())
 /// ```
 pub fn find(tx: Tx<'_>) -> Option<Finding> {
-    let inputs = tx.inputs().len();
-    if tx.outputs().len() != 2 || !(2..=INPUTS_MAX).contains(&inputs) {
+    let mut outputs = tx.output_sats();
+    if outputs.len() != 2 || !(2..=INPUTS_MAX).contains(&tx.inputs().len()) {
         return None;
     }
-    let (mut sum, mut least, mut kind) = (0, u64::MAX, None);
-    for input in tx.inputs() {
-        let sat = input.value()?.to_sat();
+    let (mut sum, mut least) = (0, u64::MAX);
+    for sat in tx.input_sats() {
+        let sat = sat?;
         (sum, least) = (sum + sat, least.min(sat));
-        // The payee sees to it that its coin looks like the payer's.
-        let of = input.script_type();
-        if kind.is_some_and(|kind| kind != of) {
-            return None;
-        }
-        kind = Some(of);
     }
-    let [first, second] = [tx.outputs().next()?, tx.outputs().nth(1)?];
-    let (low, high) = (shape::sat(first).min(shape::sat(second)), shape::sat(first).max(shape::sat(second)));
+    let [first, second] = [outputs.next()?.unwrap_or(0), outputs.next()?.unwrap_or(0)];
+    let (low, high) = (first.min(second), first.max(second));
     // The least input is not needed for the larger output, fee and all: sum - least >= high + fee, where the fee is sum - low - high.
-    if low < least || low + high > sum || shape::is_data(first) || shape::is_data(second) {
+    if low < least || low + high > sum || tx.output_types().any(|of| of == Some(ScriptType::OpReturn)) {
+        return None;
+    }
+    // The payee sees to it that its coin looks like the payer's.
+    let mut types = tx.input_types();
+    let of = types.next()?;
+    if types.any(|other| other != of) {
         return None;
     }
     // Two owners have two addresses, and nobody pays back to where the coins come from.
-    let sender = tx.inputs().next()?.address_index();
-    let (to_first, to_second) = (first.address_index(), second.address_index());
-    let mut addresses = tx.inputs().map(|input| input.address_index());
-    if addresses.any(|address| address == to_first || address == to_second) {
+    let sender = tx.input_addresses().next()?;
+    let pays_back = |sender: Option<AddressIndex>| tx.output_addresses().any(|payee| payee == sender);
+    if tx.input_addresses().any(pays_back) {
         return None;
     }
-    tx.inputs().any(|input| input.address_index() != sender).then(|| {
+    tx.input_addresses().any(|address| address != sender).then(|| {
         Finding::new(Kind::Payjoin, "payjoin", RULE, Confidence::from_percent(15))
-            .participants(2)
             .sat("input_least_sat", least)
-            .sat("output_least_sat", low)
             .sat("output_greatest_sat", high)
+            .sat("output_least_sat", low)
+            .participants(2)
     })
 }

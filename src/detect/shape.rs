@@ -1,9 +1,28 @@
 //! What all detectors of mixes ask of a transaction, gathered once.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell, RefCell};
 
 use crate::chain::{Input, Output, ScriptType, Tx};
 use crate::id::{self, AddressIndex};
+
+/// The lists that a shape and the questions about it fill, handed on from one shape to the next: a scan makes shapes by the hundred thousand.
+#[derive(Default)]
+pub(crate) struct Room {
+    outputs: Vec<u64>,
+    sorted: Vec<u64>,
+    inputs: Vec<u64>,
+    addresses: RefCell<Vec<AddressIndex>>,
+    pub(crate) buckets: RefCell<Buckets>,
+}
+
+/// Lists for [`packing`](super::coinjoin); what stands in them means nothing to the next.
+#[derive(Default)]
+pub(crate) struct Buckets {
+    pub(crate) owners: Vec<u64>,
+    pub(crate) lacks: Vec<u64>,
+    pub(crate) free: Vec<u64>,
+    pub(crate) open: Vec<u64>,
+}
 
 /// Inputs and spendable outputs of a transaction; what takes more than their values is worked out when it is first asked for, as most
 /// transactions fail at the values.
@@ -19,6 +38,9 @@ pub(crate) struct Shape<'c> {
     /// Outputs that carry data.
     pub(crate) data_outputs: usize,
     mode: Option<Repeated>,
+    /// The room's other lists; its own `outputs` and `sorted` are in use above, and `inputs` once they are asked for.
+    pub(crate) room: Box<Room>,
+    spare: Cell<Vec<u64>>,
     inputs: OnceCell<Option<Vec<u64>>>,
     input_scripts: OnceCell<Option<usize>>,
     output_scripts: OnceCell<usize>,
@@ -34,9 +56,17 @@ pub(crate) struct Repeated {
 
 impl<'c> Shape<'c> {
     pub(crate) fn of(tx: Tx<'c>) -> Self {
-        let mut outputs = Vec::with_capacity(tx.outputs().len());
-        outputs.extend(tx.outputs().filter(|output| !is_data(*output)).map(sat));
-        let mut sorted = outputs.clone();
+        Self::within(tx, Box::default())
+    }
+
+    fn within(tx: Tx<'c>, mut room: Box<Room>) -> Self {
+        let [mut outputs, mut sorted, spare] =
+            [&mut room.outputs, &mut room.sorted, &mut room.inputs].map(std::mem::take);
+        outputs.clear();
+        let spendable = tx.output_sats().zip(tx.output_types()).filter(|(_, of)| *of != Some(ScriptType::OpReturn));
+        outputs.extend(spendable.map(|(sat, _)| sat.unwrap_or(0)));
+        sorted.clear();
+        sorted.extend_from_slice(&outputs);
         sorted.sort_unstable();
         Self {
             tx,
@@ -45,6 +75,8 @@ impl<'c> Shape<'c> {
             data_outputs: tx.outputs().len() - outputs.len(),
             outputs,
             sorted,
+            room,
+            spare: Cell::new(spare),
             inputs: OnceCell::new(),
             input_scripts: OnceCell::new(),
             output_scripts: OnceCell::new(),
@@ -52,22 +84,48 @@ impl<'c> Shape<'c> {
         }
     }
 
+    fn into_room(self) -> Box<Room> {
+        let mut room = self.room;
+        room.inputs = self.inputs.into_inner().flatten().unwrap_or(self.spare.into_inner());
+        (room.outputs, room.sorted) = (self.outputs, self.sorted);
+        room
+    }
+
     /// Values of the inputs in order; `None` where one is unknown.
     pub(crate) fn inputs(&self) -> Option<&[u64]> {
-        let values = || self.tx.inputs().map(|input| Some(input.value()?.to_sat())).collect();
+        let values = || {
+            let mut values = self.spare.take();
+            values.clear();
+            for sat in self.tx.input_sats() {
+                values.push(sat?);
+            }
+            Some(values)
+        };
         self.inputs.get_or_init(values).as_deref()
     }
 
     /// Different scripts among the inputs; `None` where one is unknown.
     pub(crate) fn input_scripts(&self) -> Option<usize> {
-        *self.input_scripts.get_or_init(|| distinct(self.tx.inputs().map(key_of_input)))
+        let keys = || {
+            self.tx.inputs().zip(self.tx.input_addresses()).map(|(input, address)| match address {
+                Some(address) => Some(Key::Address(address)),
+                None => Some(Key::Script(script_of_input(input)?)),
+            })
+        };
+        *self.input_scripts.get_or_init(|| distinct(keys(), &mut self.room.addresses.borrow_mut()))
     }
 
     /// Different scripts among the spendable outputs.
     pub(crate) fn output_scripts(&self) -> usize {
-        let spendable = || self.tx.outputs().filter(|output| !is_data(*output));
-        let keys = || spendable().filter_map(key_of_output).map(Some);
-        *self.output_scripts.get_or_init(|| distinct(keys()).expect("unknown ones were left out"))
+        let keys = || {
+            self.tx.outputs().zip(self.tx.output_addresses()).filter_map(|(output, address)| match address {
+                Some(address) => Some(Some(Key::Address(address))),
+                None if is_data(output) => None,
+                None => output.script().map(|script| Some(Key::Script(script.as_bytes()))),
+            })
+        };
+        let count = || distinct(keys(), &mut self.room.addresses.borrow_mut());
+        *self.output_scripts.get_or_init(|| count().expect("unknown ones were left out"))
     }
 
     /// The values of the spendable outputs, ascending, each with its count.
@@ -96,33 +154,56 @@ impl<'c> Shape<'c> {
 pub(crate) struct Lazy<'c> {
     pub(crate) tx: Tx<'c>,
     shape: OnceCell<Shape<'c>>,
+    room: Option<&'c Cell<Option<Box<Room>>>>,
 }
 
 impl<'c> Lazy<'c> {
     pub(crate) fn of(tx: Tx<'c>) -> Self {
-        Self { tx, shape: OnceCell::new() }
+        Self { tx, shape: OnceCell::new(), room: None }
+    }
+
+    /// As [`of`](Self::of); takes the room for the shape and puts it back.
+    pub(crate) fn within(tx: Tx<'c>, room: &'c Cell<Option<Box<Room>>>) -> Self {
+        Self { tx, shape: OnceCell::new(), room: Some(room) }
     }
 
     pub(crate) fn get(&self) -> &Shape<'c> {
-        self.shape.get_or_init(|| Shape::of(self.tx))
+        self.shape.get_or_init(|| Shape::within(self.tx, self.room.and_then(Cell::take).unwrap_or_default()))
     }
 
     /// True when two spendable outputs have one value that is not nothing: without it no detector of mixes says anything. Of the few outputs
     /// that nearly all transactions have it is found out without an allocation.
     pub(crate) fn has_equal_outputs(&self) -> bool {
+        self.has_alike(2)
+    }
+
+    /// As [`has_equal_outputs`](Self::has_equal_outputs), of so many.
+    pub(crate) fn has_alike(&self, count: usize) -> bool {
         const FEW: usize = 8;
-        if self.tx.outputs().len() > FEW {
-            return self.get().values().any(|value| value.count > 1 && value.sat > 0);
+        let sats = self.tx.output_sats();
+        if sats.len() > FEW {
+            return self.get().values().any(|value| value.count >= count && value.sat > 0);
         }
         let (mut seen, mut len) = ([0; FEW], 0);
-        for sat in self.tx.outputs().map(sat).filter(|sat| *sat > 0) {
-            if seen[..len].contains(&sat) {
-                return true;
-            }
+        for sat in sats.flatten().filter(|sat| *sat > 0) {
             seen[len] = sat;
             len += 1;
+            if seen[..len].iter().filter(|known| **known == sat).count() >= count {
+                return true;
+            }
         }
         false
+    }
+}
+
+impl Drop for Lazy<'_> {
+    fn drop(&mut self) {
+        // A look first: most never had a shape.
+        if let Some(room) = self.room
+            && self.shape.get().is_some()
+        {
+            room.set(self.shape.take().map(Shape::into_room));
+        }
     }
 }
 
@@ -144,30 +225,26 @@ enum Key<'c> {
     Script(&'c [u8]),
 }
 
-fn key_of_input(input: Input<'_>) -> Option<Key<'_>> {
-    input.address_index().map(Key::Address).or_else(|| Some(Key::Script(input.prevout()?.script()?.as_bytes())))
-}
-
-fn key_of_output(output: Output<'_>) -> Option<Key<'_>> {
-    output.address_index().map(Key::Address).or_else(|| Some(Key::Script(output.script()?.as_bytes())))
+fn script_of_input(input: Input<'_>) -> Option<&[u8]> {
+    Some(input.prevout()?.script()?.as_bytes())
 }
 
 /// How many are different; `None` where one is unknown.
-fn distinct<'c>(keys: impl Iterator<Item = Option<Key<'c>>>) -> Option<usize> {
-    let (mut addresses, mut scripts) = (Vec::with_capacity(keys.size_hint().1.unwrap_or(0)), Vec::new());
+fn distinct<'c>(keys: impl Iterator<Item = Option<Key<'c>>>, addresses: &mut Vec<AddressIndex>) -> Option<usize> {
+    addresses.clear();
+    let mut scripts = Vec::new();
     for key in keys {
         match key? {
             Key::Address(address) => addresses.push(address),
             Key::Script(script) => scripts.push(script),
         }
     }
-    Some(count(addresses) + count(scripts))
+    Some(count(addresses) + count(&mut scripts))
 }
 
-fn count<T: Ord>(mut of: Vec<T>) -> usize {
+fn count<T: Ord>(of: &mut [T]) -> usize {
     of.sort_unstable();
-    of.dedup();
-    of.len()
+    of.chunk_by(|a, b| a == b).count()
 }
 
 /// `part` of `whole` in parts of a million, rounded down.

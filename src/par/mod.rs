@@ -36,6 +36,11 @@ pub(crate) fn map_owned<T: Send, R: Send>(items: Vec<T>, f: impl Fn(T) -> R + Sy
 }
 
 /// How many threads the caller's pool has.
+/// As [`map_owned`], of items that are each worth a thread's while: none waits behind another on a thread that was called away.
+fn map_coarse<T: Send, R: Send>(items: Vec<T>, f: impl Fn(T) -> R + Sync + Send) -> Vec<R> {
+    items.into_par_iter().with_max_len(1).map(f).collect()
+}
+
 pub(crate) fn threads() -> usize {
     rayon::current_num_threads()
 }
@@ -56,7 +61,7 @@ pub(crate) fn ahead<T: Send, R: Send, E: Send>(
 ) -> Result<(), E> {
     let mut ready = Vec::new();
     for batch in batches {
-        let (done, next) = join(|| ready.into_iter().try_for_each(&mut consume), || map_owned(batch, &f));
+        let (done, next) = join(|| ready.into_iter().try_for_each(&mut consume), || map_coarse(batch, &f));
         done?;
         ready = next;
     }

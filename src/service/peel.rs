@@ -170,7 +170,9 @@ impl<'a> Peels<'a> {
         .concat();
         let next: Vec<Result<TxIndex, Stop>> = par::pieces(len, PIECE, |piece| {
             let link = |at: usize| {
-                steps[at].and_then(|main| link(view, TxIndex::of(first + at), main, first, &steps, terms, known))
+                // That a transaction is a mix ends other chains; it is no step itself because it spends several coins.
+                let step = steps[at].map_err(|stop| if stop == Stop::Mix { Stop::CoSpent } else { stop });
+                step.and_then(|main| link(view, TxIndex::of(first + at), main, first, &steps, terms, known))
             };
             piece.map(link).collect::<Vec<_>>()
         })
@@ -350,6 +352,8 @@ fn judge<R: Hindsight + ?Sized>(tx: Tx<'_>, rule: &R, terms: &Terms) -> Result<M
     if tx.is_coinbase() {
         return Err(Stop::Unknown);
     }
+    // Asked here, because every chain that ends in it would ask again.
+    let co_spent = || if coinjoin::is_mix(tx, MIX) { Stop::Mix } else { Stop::CoSpent };
     let mut spends: Option<OutputIndex> = None;
     for input in tx.inputs() {
         let (value, prevout) = (input.value(), input.prevout_index());
@@ -358,14 +362,15 @@ fn judge<R: Hindsight + ?Sized>(tx: Tx<'_>, rule: &R, terms: &Terms) -> Result<M
             continue;
         }
         if spends.replace(prevout).is_some() {
-            return Err(Stop::CoSpent);
+            return Err(co_spent());
         }
     }
-    let spends = spends.ok_or(Stop::CoSpent)?;
+    let spends = spends.ok_or_else(co_spent)?;
     if tx.outputs().len() < 2 {
         return Err(Stop::Whole);
     }
-    let spendable = || tx.outputs().filter(|output| !output.is_unspendable());
+    // Not `is_unspendable`, which asks about coinbases too.
+    let spendable = || tx.outputs().filter(|output| !output.has_unspendable_script());
     match spendable().take(terms.outputs_max + 1).count() {
         0 | 1 => return Err(Stop::Whole),
         many if many > terms.outputs_max => return Err(Stop::Split),
@@ -406,17 +411,20 @@ fn link(
         Ok(on) if on.spends == main.goes_on => {}
         // What goes on is dust beside another coin.
         Ok(_) => return Err(Stop::CoSpent),
-        Err(Stop::CoSpent) if coinjoin::is_mix(view.tx(next), MIX) => return Err(Stop::Mix),
         Err(stop) => return Err(stop),
     }
     let (from, to) = (view.tx(tx), view.tx(next));
-    let blocks = from.height().zip(to.height()).map(|(from, to)| to.to_u32().saturating_sub(from.to_u32()));
-    let seconds = from.time().zip(to.time()).map(|(from, to)| to.saturating_sub(from));
-    let above = |gap: Option<u32>, most: Option<u32>| gap.zip(most).is_some_and(|(gap, most)| gap > most);
-    if above(blocks, terms.gap_blocks) || above(seconds, terms.gap_seconds) {
+    // Heights and times have to be searched for, so only where there is a limit.
+    let above = |most: Option<u32>, at: fn(Tx<'_>) -> Option<u32>| {
+        most.is_some_and(|most| at(from).zip(at(to)).is_some_and(|(from, to)| to.saturating_sub(from) > most))
+    };
+    if above(terms.gap_blocks, |tx| tx.height().map(|height| height.to_u32()))
+        || above(terms.gap_seconds, |tx| tx.time())
+    {
         return Err(Stop::Gap);
     }
-    let differ = || Fingerprint::of(from)?.agrees(Fingerprint::of(to)?, terms.mask).map(|same| !same);
+    let of = |tx| Fingerprint::within(tx, terms.mask);
+    let differ = || of(from)?.agrees(of(to)?, terms.mask).map(|same| !same);
     if terms.mask != 0 && differ() == Some(true) {
         return Err(Stop::Fingerprint);
     }

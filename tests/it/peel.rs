@@ -2,7 +2,7 @@
 
 use fundtrace::bitcoin::{Amount, OutPoint};
 use fundtrace::chain::{NewInput, NewTx, Output};
-use fundtrace::change::{Change, Fresh, Hindsight};
+use fundtrace::change::{Change, Fingerprint, Fresh, Hindsight, Mask};
 use fundtrace::detect::{Feature, Kind};
 use fundtrace::report::{self, Report};
 use fundtrace::service::peel::{Known, Peels, Ratio, Stop, Terms};
@@ -59,6 +59,36 @@ fn a_chain_says_why_it_ends() {
     assert_eq!(stop_of(&other, Terms::default().mask(0)), (4, Stop::Unknown));
     let dusty = with(("d", &[("coin", 600, "z"), rest], &[(90_000, "p"), (680_000, "q")]));
     assert_eq!(stop_of(&dusty, Terms::default()), (4, Stop::Unknown));
+}
+
+/// Only what the mask looks at is read of a fingerprint; the whole ones must say the same.
+#[test]
+fn whole_fingerprints_say_what_ends_a_chain() {
+    let chain = crate::worlds::chain(2_000);
+    let view = chain.view();
+    let places = Fingerprint::ZEROCONF | Fingerprint::LOCKTIME_RECENT;
+    let mut ended = 0;
+    for mask in Mask::ALL.map(|mask| mask.bits).into_iter().chain([places, Fingerprint::PLACED, 0]) {
+        let peels = ratio(view, loose().mask(mask));
+        let (mut same, mut other) = (0, 0);
+        for tx in view.txs() {
+            let next = peels.next(tx.index());
+            let Some(spends) = peels.step(tx.index()).and_then(|step| view.output(step.main).spender()) else {
+                continue;
+            };
+            let agree = || Fingerprint::of(tx)?.agrees(Fingerprint::of(spends)?, mask);
+            match next {
+                Ok(next) => assert!(next == spends.index() && agree() != Some(false), "{tx:?} under {mask:x}"),
+                Err(Stop::Fingerprint) => assert_eq!(agree(), Some(false), "{tx:?} under {mask:x}"),
+                Err(_) => continue,
+            }
+            same += usize::from(next.is_ok());
+            other += usize::from(next.is_err());
+        }
+        assert!(same > 0, "no chain goes on under {mask:x}");
+        ended += other;
+    }
+    assert!(ended > 0, "no fingerprint ends a chain");
 }
 
 #[test]

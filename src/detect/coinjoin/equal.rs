@@ -76,10 +76,10 @@ pub(super) fn of(tx: Tx<'_>, shape: &Shape<'_>, rules: &Rules) -> Option<Finding
     }
     let finding = || {
         Finding::new(Kind::Coinjoin, "equal", RULE, confidence(p))
-            .participants(p)
             .denominations([common.sat])
-            .feature("inputs", inputs)
             .feature("input_scripts_known", shape.input_scripts().is_some())
+            .feature("inputs", inputs)
+            .participants(p)
     };
     match packing::dealt(tx, shape, common, rules.budget) {
         Some(true) => Some(finding()),

@@ -58,7 +58,7 @@ pub fn find(tx: Tx<'_>, rules: &Rules) -> Option<Finding> {
 
 pub(super) fn of(tx: Tx<'_>, shape: &Shape<'_>, rules: &Rules) -> Option<Finding> {
     let (inputs, outputs) = (shape.inputs_len, shape.outputs.len());
-    if inputs > TXOS_MAX || outputs > TXOS_MAX || shape.data_outputs > 0 || !era::is_within(tx, FIRST, None) {
+    if inputs > TXOS_MAX || outputs > TXOS_MAX || shape.data_outputs > 0 {
         return None;
     }
     let mut repeated = shape.values().filter(|value| value.count > 1);
@@ -67,6 +67,9 @@ pub(super) fn of(tx: Tx<'_>, shape: &Shape<'_>, rules: &Rules) -> Option<Finding
     let changes = outputs - common.count;
     let dealt = changes == common.count || changes + 1 == common.count;
     if repeated.next().is_some() || common.count < PARTICIPANTS_MIN || !dealt || common.sat <= equal::SMALL_SAT {
+        return None;
+    }
+    if !era::is_within(tx, FIRST, None) {
         return None;
     }
     let crowded = inputs < common.count || inputs > INPUTS_AN_OUTPUT_MAX * outputs;
@@ -82,9 +85,10 @@ pub(super) fn of(tx: Tx<'_>, shape: &Shape<'_>, rules: &Rules) -> Option<Finding
 
 fn finding(shape: &Shape<'_>, common: Repeated) -> Finding {
     Finding::new(Kind::Coinjoin, "joinmarket", RULE, Confidence::from_percent(49))
-        .participants(common.count)
-        .denominations([common.sat])
+        .room(5)
         .feature("changes", shape.outputs.len() - common.count)
-        .feature("inputs", shape.inputs_len)
+        .denominations([common.sat])
         .feature("input_scripts_known", shape.input_scripts().is_some())
+        .feature("inputs", shape.inputs_len)
+        .participants(common.count)
 }

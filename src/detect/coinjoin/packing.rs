@@ -5,7 +5,7 @@
 //! that it fills most closely is tried first, and neighbours that lack the same amount are one. Source: the idea of BlockSci's `isCoinjoinExtra`.
 
 use crate::chain::Tx;
-use crate::detect::shape::{Repeated, Shape};
+use crate::detect::shape::{Buckets, Repeated, Shape};
 
 /// What participants may pay each other, at least this much and one per cent of the common amount.
 const TOLERANCE_SAT: u64 = 10_000;
@@ -16,45 +16,57 @@ pub(super) fn dealt(tx: Tx<'_>, shape: &Shape<'_>, common: Repeated, budget: u32
 }
 
 fn deal(tx: Tx<'_>, shape: &Shape<'_>, common: Repeated, budget: u32) -> Option<bool> {
-    // What has no address stands for itself.
-    let mut coins = Vec::with_capacity(shape.inputs_len);
-    for (at, input) in tx.inputs().enumerate() {
-        coins.push((input.address_index().ok_or(at), input.value()?.to_sat()));
+    let sats = shape.inputs()?;
+    let Buckets { owners, lacks, free, open } = &mut *shape.room.buckets.borrow_mut();
+    owners.clear();
+    if shape.input_scripts() == Some(shape.inputs_len) {
+        owners.extend_from_slice(sats);
+    } else {
+        // What has no address stands for itself.
+        let keys = tx.input_addresses().enumerate().map(|(at, address)| address.ok_or(at));
+        let mut coins: Vec<_> = keys.zip(sats).collect();
+        coins.sort_unstable();
+        owners.extend(coins.chunk_by(|a, b| a.0 == b.0).map(|own| own.iter().map(|(_, sat)| *sat).sum::<u64>()));
     }
-    coins.sort_unstable();
-    let owners = coins.chunk_by(|a, b| a.0 == b.0).map(|own| own.iter().map(|(_, sat)| sat).sum());
-    let mut owners: Vec<u64> = owners.collect();
-    let tolerance = TOLERANCE_SAT.max(common.sat / 100);
-    let mut changes: Vec<u64> = shape.sorted.iter().rev().copied().filter(|sat| *sat != common.sat).collect();
-    changes.resize(common.count, 0);
-    let mut lacks: Vec<u64> = changes.iter().map(|change| common.sat + change.saturating_sub(tolerance)).collect();
     owners.sort_unstable_by(|a, b| b.cmp(a));
-    lacks.sort_unstable_by(|a, b| b.cmp(a));
-    if is_dealt_at_once(&lacks, &owners) {
+    let tolerance = TOLERANCE_SAT.max(common.sat / 100);
+    let changes = shape.sorted.iter().rev().filter(|sat| **sat != common.sat);
+    // The greatest change stands first, and who has none lacks least.
+    lacks.clear();
+    lacks.extend(changes.map(|change| common.sat + change.saturating_sub(tolerance)));
+    lacks.resize(common.count, common.sat);
+    let (lack, have) = (lacks.iter().sum(), owners.iter().sum());
+    if have < lack {
+        return Some(false);
+    }
+    if is_dealt_at_once(lacks, owners, free, open) {
         return Some(true);
     }
-    let (lack, have) = (lacks.iter().sum(), owners.iter().sum());
     let mut left = budget;
-    fill(&mut lacks, lack, &owners, have, &mut left)
+    fill(lacks, lack, owners, have, &mut left)
 }
 
 /// Gives every bucket the smallest owner that fills it, or else the smallest two: both lists descend. Where this succeeds nothing has to be
-/// searched; where it does not, nothing is said.
-fn is_dealt_at_once(lacks: &[u64], owners: &[u64]) -> bool {
-    let mut free: Vec<u64> = owners.to_vec();
-    let mut open: Vec<u64> = Vec::new();
+/// searched; where it does not, nothing is said. The two other lists are for its own use.
+fn is_dealt_at_once(lacks: &[u64], owners: &[u64], free: &mut Vec<u64>, open: &mut Vec<u64>) -> bool {
+    free.clear();
+    free.extend_from_slice(owners);
+    open.clear();
     // An owner that brings much more than the bucket lacks is somebody else's.
     let is_tight = |owner: u64, lack: u64| owner - lack <= lack / 32 + 2 * TOLERANCE_SAT;
+    // The owners before here fill the bucket, and with it every later one.
+    let mut filling = 0;
     for lack in lacks {
-        let at = free.partition_point(|owner| owner >= lack);
-        match at.checked_sub(1) {
+        filling += free[filling..].iter().take_while(|owner| *owner >= lack).count();
+        match filling.checked_sub(1) {
             Some(at) if is_tight(free[at], *lack) => {
                 free.remove(at);
+                filling = at;
             }
             _ => open.push(*lack),
         }
     }
-    open.into_iter().all(|lack| take_two(&mut free, lack) || take_one(&mut free, lack))
+    open.iter().all(|lack| take_two(free, *lack) || take_one(free, *lack))
 }
 
 /// Takes the two owners with the least sum that fills a bucket.
@@ -89,7 +101,12 @@ fn fill(lacks: &mut [u64], lack: u64, owners: &[u64], have: u64, left: &mut u32)
     }
     let Some((owner, rest)) = owners.split_first().filter(|_| have >= lack) else { return Some(false) };
     // The bucket that the owner fills most closely comes first.
-    let tight = (0..lacks.len()).filter(|at| (1..=*owner).contains(&lacks[*at])).max_by_key(|at| lacks[*at]);
+    let (mut tight, mut most) = (None, 1);
+    for (at, lack) in lacks.iter().enumerate() {
+        if (most..=*owner).contains(lack) {
+            (tight, most) = (Some(at), *lack);
+        }
+    }
     let order = tight.into_iter().chain((0..lacks.len()).filter(|at| Some(*at) != tight));
     let mut last = 0;
     for at in order {
@@ -137,7 +154,8 @@ mod tests {
             prop_assert_eq!(super::fill(&mut lacks.clone(), lack, &owners, have, &mut 100_000), Some(naive));
             let mut lacks = lacks;
             lacks.sort_unstable_by(|a, b| b.cmp(a));
-            prop_assert!(naive || !super::is_dealt_at_once(&lacks, &owners));
+            let (mut free, mut open) = (vec![7], vec![7]);
+            prop_assert!(naive || !super::is_dealt_at_once(&lacks, &owners, &mut free, &mut open));
         }
     }
 

@@ -33,8 +33,8 @@ pub fn find(tx: Tx<'_>) -> Option<Finding> {
 }
 
 pub(super) fn of(shape: &Shape<'_>) -> Option<Finding> {
-    let twice: Vec<_> = shape.values().filter(|value| value.count > 1).collect();
-    let [twice] = twice[..] else { return None };
+    let mut repeated = shape.values().filter(|value| value.count > 1);
+    let (Some(twice), None) = (repeated.next(), repeated.next()) else { return None };
     let fits = (3..=4).contains(&shape.outputs.len())
         && twice.count == 2
         && twice.sat >= TWICE_SAT_MIN

@@ -37,7 +37,7 @@ const ROWS: [Row; 2] = [
 
 /// Participants who make no change are few: so many outputs at least occur once.
 const UNIQUE_MIN: usize = 2;
-const REPEATED_MIN: usize = 3;
+pub(super) const REPEATED_MIN: usize = 3;
 
 /// Says whether a transaction is a CoinJoin of Wasabi 1. O(n log n).
 ///
@@ -80,13 +80,13 @@ pub(super) fn of(tx: Tx<'_>, shape: &Shape<'_>, rules: &Rules) -> Option<Finding
     if common.count < REPEATED_MIN || shape.data_outputs > 0 {
         return None;
     }
-    if era::is_within(tx, FIRST, Some(PAID_OPENLY_TO)) && rules.pays_coordinator(tx) {
+    if rules.pays_coordinator(tx) && era::is_within(tx, FIRST, Some(PAID_OPENLY_TO)) {
         return Some(finding(shape, common, 98).feature("coordinator_paid", true));
     }
     let unique = shape.values().filter(|value| value.count == 1).count();
     let enough = unique >= UNIQUE_MIN && shape.inputs_len >= common.count;
     let row = ROWS.iter().rfind(|row| {
-        era::is_within(tx, row.from, row.to) && row.sat.contains(&common.sat) && common.count >= row.count_min
+        row.sat.contains(&common.sat) && common.count >= row.count_min && era::is_within(tx, row.from, row.to)
     })?;
     if !enough || shape.input_scripts().is_some_and(|scripts| scripts < common.count) || !mostly_distinct(shape) {
         return None;

@@ -18,7 +18,7 @@ const FIRST: Block = Block { height: 741_213, time: 1_655_400_000 };
 /// From here on smaller rounds are usual.
 const SMALLER: Block = Block { height: 850_237, time: 1_719_700_000 };
 const INPUTS_MIN_FIRST: usize = 50;
-const INPUTS_MIN: usize = 20;
+pub(super) const INPUTS_MIN: usize = 20;
 /// More than so much of the outputs is standard.
 const STANDARD_PPM: u32 = 800_000;
 /// What a client puts into one round, or takes out of it, at most (the crocs group's mapping enumerator).

@@ -80,11 +80,11 @@ pub fn find(tx: Tx<'_>) -> Option<Finding> {
 
 pub(super) fn of(tx: Tx<'_>, shape: &Shape<'_>) -> Option<Finding> {
     let seats = shape.outputs.len();
-    if !SEATS.contains(&seats) || shape.inputs_len != seats || shape.data_outputs > 0 || !shape.outputs_distinct() {
+    if !SEATS.contains(&seats) || shape.inputs_len != seats || shape.data_outputs > 0 {
         return None;
     }
     let sat = shape.sorted[0];
-    if shape.sorted[seats - 1] != sat || !pools(tx).any(|pool| pool.sat == sat) {
+    if shape.sorted[seats - 1] != sat || !pools(tx).any(|pool| pool.sat == sat) || !shape.outputs_distinct() {
         return None;
     }
     let finding = |percent| {
