@@ -211,8 +211,11 @@ pub fn find(view: View<'_>, tags: &Tags, clusters: Option<&Clusters>, terms: &Te
     Deposits { services, found, hot, disputed, whole, terms: *terms, service_of }
 }
 
+/// How many addresses hand coins to a place, and in which transactions.
+type Handed = (u32, Vec<TxIndex>);
+
 /// How many of those found hand coins to a place, and the transactions in which they do, in chain order.
-fn handed(view: View<'_>, moves: &Moves, found: &[Deposit], place: u32) -> (u32, Vec<TxIndex>) {
+fn handed(view: View<'_>, moves: &Moves, found: &[Deposit], place: u32) -> Handed {
     let is_found = |from: &AddressIndex| found.binary_search_by_key(from, |deposit| deposit.address).is_ok();
     let (mut from, mut txs) = (Vec::new(), Vec::new());
     for form in moves.into(place) {
@@ -228,8 +231,8 @@ fn handed(view: View<'_>, moves: &Moves, found: &[Deposit], place: u32) -> (u32,
 }
 
 /// The places of services, by their first address.
-fn hot_wallets(places: &Places, known: &[(u32, How)], depositors: Vec<(u32, Vec<TxIndex>)>) -> Vec<HotWallet> {
-    let mut by_place: Vec<(u32, How, (u32, Vec<TxIndex>), Option<usize>, u32)> =
+fn hot_wallets(places: &Places, known: &[(u32, How)], depositors: Vec<Handed>) -> Vec<HotWallet> {
+    let mut by_place: Vec<(u32, How, Handed, Option<usize>, u32)> =
         known.iter().zip(depositors).map(|((place, how), handed)| (*place, *how, handed, None, 0)).collect();
     by_place.sort_unstable();
     for (at, place) in places.of.iter().enumerate() {

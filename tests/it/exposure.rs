@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use fundtrace::spec::{self, Rule};
-use fundtrace::tag::{Tag, Tags};
+use fundtrace::tag::{Inferred, Tag, Tags};
 use fundtrace::taint::Fifo;
 use fundtrace::trace::stop::{self, Stop};
 use fundtrace::trace::{self, ExposedTo, Exposure, HopBucket, Options};
@@ -128,6 +128,10 @@ fn hops_categories_and_the_rest_stand_in_rows_of_their_own() {
     let found: Vec<_> =
         exposure.rows().iter().map(|row| (row.to.clone(), row.amount.to_sat(), row.tags, row.conflict)).collect();
     assert_eq!(found, expected);
+    let sums: Vec<_> = exposure.by_category();
+    let sums: Vec<_> =
+        sums.iter().map(|sum| (sum.category.as_str(), sum.direct.to_sat(), sum.indirect.to_sat())).collect();
+    assert_eq!(sums, [("exchange", 40, 0), ("scam", 0, 20)]);
     let text = exposure.to_string();
     assert!(text.contains("40 sat   40.00 %  exchange, E, 1 hop, direct (2 tags, CONFLICT)"), "{text}");
     assert!(text.contains("30 sat   30.00 %  no tagged service: hops, cut by a limit"), "{text}");
@@ -147,4 +151,55 @@ fn hops_categories_and_the_rest_stand_in_rows_of_their_own() {
     let exposure = trace.exposure(&on_the_way);
     assert!(exposure.adds_up() && exposure.by_category().is_empty());
     assert_eq!((exposure.passed().len(), exposure.passed()[0].amount.to_sat()), (1, 50));
+}
+
+#[test]
+fn one_row_remembers_what_any_of_its_outputs_says() {
+    let rows: Vec<crate::mini::Row> =
+        ["a @7: loot:0=100 -> 40/exchange 30/another 30"].iter().map(|row| row.parse().unwrap()).collect();
+    let chain = Mini::of(rows).chain();
+    let mut tags = Tags::default();
+    tags.insert(crate::mini::script("exchange"), Tag::new("E", "exchange", "a list"));
+    tags.insert(crate::mini::script("exchange"), Tag::new("F", "exchange", "another list"));
+    let mut spread = Tag::new("E", "exchange", "a list");
+    spread.inferred = Some(Inferred::new("an address", "spending/1", "another address"));
+    tags.insert(crate::mini::script("another"), spread);
+    let first = |tags: &Tags| {
+        let seed = crate::mini::seed(chain.view(), "loot:0=theft");
+        let trace = trace::forward(chain.view(), &[seed], &Fifo, &stop::tagged(tags), &Options::default());
+        trace.exposure(tags).rows()[0].clone()
+    };
+    let row = first(&tags);
+    assert_eq!((row.amount.to_sat(), row.outputs, row.tags), (70, 2, 3));
+    assert!(row.conflict && row.inferred);
+    // Of tags that agree and are their sources' own, neither is said.
+    let mut tags = Tags::default();
+    tags.insert(crate::mini::script("exchange"), Tag::new("E", "exchange", "a list"));
+    let row = first(&tags);
+    assert!(!row.conflict && !row.inferred && row.tags == 1);
+}
+
+#[test]
+fn going_back_what_ended_is_in_no_other_list() {
+    let rows: Vec<crate::mini::Row> =
+        ["a @7: loot:0=100 -> 60 40", "b @8: a:0 -> 60"].iter().map(|row| row.parse().unwrap()).collect();
+    let chain = Mini::of(rows).chain();
+    let view = chain.view();
+    let mut tags = Tags::default();
+    for (at, label) in [("loot:0", "first"), ("a:0", "middle"), ("b:0", "asked about")] {
+        let output = view.output_at(crate::mini::outpoint(at)).unwrap();
+        tags.insert(output.script().unwrap().to_owned(), Tag::new(label, "exchange", "a list"));
+    }
+    let seed = crate::mini::seed(view, "b:0=coins");
+    let exposure = trace::backward(view, &[seed], &Fifo, &stop::never(), &Options::default()).exposure(&tags);
+    let told = |rows: &[trace::ExposureRow]| -> Vec<(String, u64)> {
+        let label = |to: &ExposedTo| match to {
+            ExposedTo::Service { label, .. } => label.clone(),
+            ExposedTo::Elsewhere { why, .. } => (*why).to_owned(),
+            _ => unreachable!("there is no other kind of row"),
+        };
+        rows.iter().map(|row| (label(&row.to), row.amount.to_sat())).collect()
+    };
+    assert_eq!(told(exposure.rows()), [("first".to_owned(), 60)]);
+    assert_eq!(told(exposure.passed()), [("middle".to_owned(), 60)]);
 }

@@ -1,5 +1,6 @@
 //! Mining pools and payment processors: built chains, and a simulated world that knows who they are.
 
+use fundtrace::detect::Feature;
 use fundtrace::service::{pool, processor};
 use fundtrace::simulate::WorldSpec;
 use fundtrace::truth::{EntityKind, Truth};
@@ -37,6 +38,8 @@ fn processors_need_enough_forwarders_of_the_right_script_in_time() {
     let mut at_once = terms;
     at_once.delay_blocks = 0;
     assert!(find(&chain, &at_once).is_empty());
+    at_once.delay_blocks = 1;
+    assert_eq!(find(&chain, &at_once).len(), 1);
 
     let keys = forwarders(12, "key");
     assert!(find(&keys, &terms).is_empty());
@@ -52,6 +55,72 @@ fn processors_need_enough_forwarders_of_the_right_script_in_time() {
     ]);
     any.forwarders_min = 1;
     assert!(find(&reused, &any).is_empty());
+}
+
+#[test]
+fn forwarders_of_an_owner_s_places_are_counted_together() {
+    // Two wait two blocks and three; what they are paid to is spent together.
+    let chain = sketch(&[
+        ("a", &[("coin", 90, "x")], &[(80, "p2sh:1")]),
+        ("b", &[("coin", 90, "y")], &[(80, "key")]),
+        ("c", &[("a:0", 80, "p2sh:1")], &[(70, "one")]),
+        ("d", &[("coin", 90, "z")], &[(80, "nobody")]),
+        ("e", &[("b:0", 80, "key")], &[(70, "two")]),
+        ("f", &[("c:0", 70, "one"), ("e:0", 70, "two")], &[(100, "shop"), (30, "rest")]),
+    ]);
+    let (view, mut terms) = (chain.view(), processor::Terms::default());
+    (terms.any_script, terms.forwarders_min) = (true, 2);
+    assert!(processor::find(view, &terms, None).is_empty());
+    let clusters = cluster::by_spending(view, |_| false);
+    let found = processor::find(view, &terms, Some(&clusters));
+    assert_eq!((found.len(), found[0].forwarders.len(), found[0].delay_median), (1, 2, 2));
+    // One that is no script's makes it the weaker form.
+    assert_eq!(found[0].confidence.to_ppm(), 150_000);
+}
+
+/// Coinbases with these outputs, a block each, and what comes after.
+fn mined(blocks: &[Vec<(u64, &str)>], after: &[Row<'_>]) -> fundtrace::Chain {
+    let names: Vec<String> = (0..blocks.len()).map(|n| format!("m{n}")).collect();
+    let mut rows: Vec<Row<'_>> =
+        names.iter().zip(blocks).map(|(name, to)| (name.as_str(), &[("mint", 0, "")][..], &to[..])).collect();
+    rows.extend(after);
+    sketch(&rows)
+}
+
+#[test]
+fn pools_are_paid_more_than_half_by_enough_blocks_and_share() {
+    let found = |blocks: &[Vec<(u64, &str)>], after: &[Row<'_>]| pool::find(mined(blocks, after).view(), None);
+    assert!(found(&vec![vec![(50, "a"), (50, "b")]; 3], &[]).is_empty());
+    assert!(found(&vec![vec![(50, "a")]; 2], &[]).is_empty());
+    let three = found(&vec![vec![(51, "a"), (49, "b")]; 3], &[]);
+    assert_eq!((three.len(), three[0].addresses, three[0].reward.to_sat(), three[0].shared), (1, 1, 153, 0));
+    for (blocks, ppm) in [(3, 400_000), (9, 400_000), (10, 600_000), (99, 600_000), (100, 800_000)] {
+        assert_eq!(found(&vec![vec![(50, "a")]; blocks], &[])[0].confidence.to_ppm(), ppm, "{blocks} blocks");
+    }
+    // A finding names a hundred of them and says how many they are.
+    let chain = mined(&vec![vec![(50, "a")]; 101], &[]);
+    let finding = pool::find(chain.view(), None)[0].finding(chain.view());
+    let Feature::Txs(named) = &finding.features["rests_on"] else { panic!("they are transactions") };
+    assert_eq!((named.len(), &finding.features["rests_on_count"]), (100, &Feature::Count(101)));
+    let payees = [(5, "b"), (5, "c"), (5, "d"), (5, "e"), (5, "f"), (5, "g"), (5, "h"), (5, "i"), (5, "j"), (4, "k")];
+    for (count, shared, ppm) in [(9, 0, 400_000), (10, 1, 550_000)] {
+        let pool = &found(&vec![vec![(50, "a")]; 3], &[("s", &[("m1:0", 50, "a")], &payees[..count])])[0];
+        assert_eq!((pool.shared, pool.confidence.to_ppm()), (shared, ppm), "{count} payees");
+    }
+    // The one with the most blocks stands first.
+    let two = found(&["a", "a", "a", "b", "b", "b", "b"].map(|who| vec![(50, who)]), &[]);
+    assert_eq!(two.iter().map(|pool| pool.blocks.len()).collect::<Vec<_>>(), [4, 3]);
+}
+
+#[test]
+fn a_pool_of_several_addresses_is_seen_where_they_are_one_owner_s() {
+    let spends = [("m0:0", 50, "a"), ("m1:0", 50, "b"), ("m2:0", 50, "c")];
+    let chain = mined(&["a", "b", "c"].map(|who| vec![(50, who)]), &[("s", &spends, &[(100, "x"), (40, "y")])]);
+    let view = chain.view();
+    assert!(pool::find(view, None).is_empty());
+    let clusters = cluster::by_spending(view, |_| false);
+    let found = pool::find(view, Some(&clusters));
+    assert_eq!((found.len(), found[0].addresses, found[0].blocks.len()), (1, 3, 3));
 }
 
 fn kind(truth: &Truth, address: AddressIndex) -> Option<EntityKind> {

@@ -47,6 +47,29 @@ pub(super) fn confidence(bits: i32) -> Confidence {
 
 #[cfg(test)]
 mod tests {
+    use super::Deposit;
+    use crate::id::AddressIndex;
+
+    /// Each bit on its own, at the numbers where it begins and ends.
+    #[test]
+    fn bits_are_given_for_what_was_seen() {
+        let bits = |change: &dyn Fn(&mut Deposit)| {
+            let mut deposit = Deposit::new(AddressIndex::from_u32(0), 0);
+            change(&mut deposit);
+            super::bits(&deposit, 432)
+        };
+        let delay = |blocks| bits(&|deposit| deposit.delay = Some(blocks));
+        assert_eq!([0, 144, 145, 432, 433].map(delay), [0, 0, -1, -1, -2]);
+        assert_eq!([1, 2, 4, 5].map(|sweeps| bits(&|deposit| deposit.sweeps = sweeps)), [-1, 0, 0, 1]);
+        assert_eq!([0, 1, 2, 4, 5].map(|siblings| bits(&|deposit| deposit.siblings = siblings)), [-1, 0, 1, 1, 2]);
+        assert_eq!([9, 10].map(|alike| bits(&|deposit| deposit.alike = alike)), [-1, 1]);
+        assert_eq!([1, 2].map(|payers| bits(&|deposit| deposit.payers = payers)), [-1, 0]);
+        let sat = |open| bits(&|deposit| deposit.open = bitcoin::Amount::from_sat(open));
+        assert_eq!([0, 1].map(sat), [-1, -2]);
+        assert_eq!(bits(&|deposit| (deposit.learned, deposit.collected) = (true, true)), -3);
+        assert_eq!(bits(&|deposit| deposit.dealt = true), 2);
+    }
+
     #[test]
     fn confidences_are_odds() {
         let ppm = [-9, -1, 0, 1, 3, 9].map(|bits| super::confidence(bits).to_ppm());

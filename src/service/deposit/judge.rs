@@ -261,7 +261,7 @@ pub(super) fn unlearn(
 }
 
 impl Deposit {
-    fn new(address: AddressIndex, service: u32) -> Self {
+    pub(super) fn new(address: AddressIndex, service: u32) -> Self {
         Self {
             address,
             service,
