@@ -47,7 +47,7 @@ pub use owners::{Holding, Inside, Owner, Owners, Transfer};
 pub use path::{Path, PathLimit, PathLimits, PathStep, Paths};
 pub use rank::{Exit, Grade, LeadOrder, Rank};
 pub use reach::{Engine, Reach, Reached, Shares, reach, reach_between, reach_with};
-pub use reason::Reason;
+pub use reason::{Classed, Reason};
 pub use seed::Seed;
 pub use stop::{Stop, Visit};
 pub use through::{

@@ -141,6 +141,7 @@ impl Trace<'_> {
                 (ends.clone().map(|end| end.amount).sum(), ends.clone().map(|end| end.hops).min().unwrap_or(0));
             let grade = match &most.reason {
                 Reason::Tagged(tag) => Grade::of_tag(tag),
+                Reason::Classified(classed) => Grade::of_ppm(classed.confidence_ppm),
                 _ => Grade::Unsaid,
             };
             Lead {

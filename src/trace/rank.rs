@@ -60,6 +60,7 @@ impl Exit {
     pub fn of(reason: &Reason) -> Self {
         match reason {
             Reason::Tagged(tag) => Self::of_tag(tag),
+            Reason::Classified(_) => Self::Service,
             Reason::Custom(_) => Self::Chosen,
             Reason::Unspent => Self::Unspent,
             Reason::UnknownSpender | Reason::UnknownPrevout => Self::Missing,
@@ -125,6 +126,10 @@ impl Grade {
             Some(_) => Self::Weak,
             None => Self::Unsaid,
         }
+    }
+
+    pub(crate) fn of_ppm(confidence_ppm: u32) -> Self {
+        Self::of_percent(u8::try_from(confidence_ppm / 10_000).ok())
     }
 
     /// Returns the class of a tag.

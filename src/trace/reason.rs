@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::through::Mix;
 use crate::tag::Tag;
 
@@ -37,8 +39,45 @@ pub enum Reason {
     Budget,
     /// The transaction that spends it is said to be a mix, and the run stops at mixes.
     Mix(Arc<Mix>),
+    /// A rule about services says whose address it is, and the run stops there: an inference.
+    Classified(Arc<Classed>),
     /// A rule of the caller's; what it said.
     Custom(Arc<str>),
+}
+
+/// What a rule about services says of the address at which a trace ended: an inference.
+///
+/// # Examples
+///
+/// ```
+/// use fundtrace::trace::{Classed, Reason};
+/// let classed = Classed::new("deposit address", "Example Exchange", "exchange", "deposit/2", 850_000);
+/// let reason = Reason::Classified(classed.into());
+/// assert_eq!(reason.to_string(), "classified (deposit address of Example Exchange, rule deposit/2, confidence 85 %)");
+/// ```
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Classed {
+    /// What the address is.
+    pub kind: String,
+    /// Whose.
+    pub label: String,
+    /// What kind of service that is; empty where nobody says.
+    pub category: String,
+    /// The rule and its version.
+    pub rule: String,
+    /// How sure the rule is, in parts of a million.
+    pub confidence_ppm: u32,
+    text: String,
+}
+
+impl Classed {
+    /// Says what an address is, whose, of which category, by which rule and how sure that is, in parts of a million.
+    pub fn new(kind: &str, label: &str, category: &str, rule: &str, confidence_ppm: u32) -> Self {
+        let text = format!("{kind} of {label}, rule {rule}, confidence {} %", confidence_ppm / 10_000);
+        let [kind, label, category, rule] = [kind, label, category, rule].map(str::to_owned);
+        Self { kind, label, category, rule, confidence_ppm, text }
+    }
 }
 
 impl Reason {
@@ -54,15 +93,17 @@ impl Reason {
             Self::AsOf => "as_of",
             Self::Budget => "budget",
             Self::Mix(_) => "mix",
+            Self::Classified(_) => "classified",
             Self::Custom(_) => "custom",
         }
     }
 
-    /// Returns what goes with it: the tag's label, the mix with rule and confidence, or what the caller's rule said.
+    /// Returns what goes with it: the tag's label, the mix or the class of an address with rule and confidence, or what the caller's rule said.
     pub fn detail(&self) -> Option<&str> {
         match self {
             Self::Tagged(tag) => Some(&tag.label),
             Self::Mix(mix) => Some(&mix.text),
+            Self::Classified(classed) => Some(&classed.text),
             Self::Custom(detail) => Some(detail),
             _ => None,
         }

@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use bitcoin::Amount;
 use bitcoin::hashes::sha256;
 
-use super::Reason;
+use super::{Classed, Reason};
 use crate::chain::{Output, Tx};
 use crate::detect::{Confidence, Verdict};
 use crate::id::BlockHeight;
@@ -441,9 +441,10 @@ impl Stop for Classified<'_> {
     fn check(&self, at: &Visit<'_>) -> Option<Reason> {
         let deposit = self.deposits.of(at.output.address_index()?)?;
         let sure = deposit.verdict == Verdict::Yes && deposit.confidence >= self.confidence_min;
-        let service = &self.deposits.service(deposit).label;
-        let what = format!("deposit address of {service}, {RULE}, {} ppm", deposit.confidence.to_ppm());
-        (sure && !at.seed).then(|| Reason::Custom(what.into()))
+        let service = self.deposits.service(deposit);
+        let ppm = deposit.confidence.to_ppm();
+        let classed = || Classed::new("deposit address", &service.label, &service.category, RULE, ppm);
+        (sure && !at.seed).then(|| Reason::Classified(classed().into()))
     }
     fn describe(&self) -> String {
         format!("{RULE} from {} ppm ({} addresses)", self.confidence_min.to_ppm(), self.deposits.len())

@@ -99,7 +99,7 @@ proptest! {
 /// What must be true of every trace through mixes: the sums.
 fn balanced(trace: &Trace<'_>) {
     let (balance, sheet) = (trace.balance(), trace.mix_sheet());
-    let ends = [sheet.behind, sheet.behind_suspected, sheet.linked_change, sheet.clear];
+    let ends = [sheet.stopped, sheet.behind, sheet.behind_suspected, sheet.linked_change, sheet.clear];
     assert_eq!(ends.into_iter().sum::<Amount>(), balance.ends + balance.truncated);
     assert_eq!(sheet.suspected, trace.suspects().iter().map(|suspect| suspect.entered).sum());
     let stopped = trace.ends().iter().filter(|end| matches!(end.reason, Reason::Mix(_)));

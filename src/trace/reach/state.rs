@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use bitcoin::{Amount, OutPoint, Txid};
 use serde::{Deserialize, Serialize};
 
-use super::super::{Mix, Reason, Stop};
+use super::super::{Classed, Mix, Reason, Stop};
 use super::Usable;
 use super::found::Ledger;
 use super::run::{Held, Run};
@@ -50,6 +50,7 @@ enum SavedReason {
     Budget,
     Custom(String),
     Mix(Mix),
+    Classified(Box<Classed>),
 }
 
 /// No sum of a run comes near; what goes on from less cannot overflow.
@@ -237,6 +238,7 @@ impl SavedReason {
             Reason::AsOf => Self::AsOf,
             Reason::Budget => Self::Budget,
             Reason::Mix(mix) => Self::Mix((**mix).clone()),
+            Reason::Classified(classed) => Self::Classified(Box::new((**classed).clone())),
             Reason::Custom(what) => Self::Custom(what.to_string()),
             Reason::UnknownPrevout => Self::UnknownPrevout,
             Reason::Unspent => Self::Unspent,
@@ -255,6 +257,7 @@ impl SavedReason {
             Self::AsOf => Reason::AsOf,
             Self::Budget => Reason::Budget,
             Self::Mix(mix) => Reason::Mix(mix.clone().into()),
+            Self::Classified(classed) => Reason::Classified((**classed).clone().into()),
             Self::Custom(what) => Reason::Custom(what.as_str().into()),
         }
     }

@@ -3,13 +3,13 @@
 use bitcoin::Amount;
 use serde::Serialize;
 
-use super::{How, Way};
-use crate::trace::Trace;
+use super::{How, Mode, Way};
+use crate::trace::{Reason, Trace};
 
 /// How much taint came to mixes, by what was done there, and how much of the trace's ends lies behind one.
 ///
-/// `stopped` is part of the balance's ends. What went in otherwise counts a coin once for each mix that it went through, so it is no part of
-/// the balance. The ends are told apart by the [`Way`] that says the least: `behind + behind_suspected + linked_change + clear` is the
+/// What went in counts a coin once for each mix that it went through, so it is no part of the balance; but `stopped` is, for there a coin
+/// ends. The other ends are told apart by the [`Way`] that says the least: `stopped + behind + behind_suspected + linked_change + clear` is the
 /// balance's `ends + truncated`. Under poison all are sums of values that overlap.
 ///
 /// # Examples
@@ -45,7 +45,7 @@ pub struct MixSheet {
     /// Taint in ends that came out of mixes as linked change alone: clear of them if that inference holds.
     #[serde(rename = "ends_linked_change_sat", with = "bitcoin::amount::serde::as_sat")]
     pub linked_change: Amount,
-    /// Taint in ends that nothing lies before that is or may be a mix.
+    /// Taint in ends that nothing lies before that is or may be a mix, and that are not about to enter one at which the run stopped.
     #[serde(rename = "ends_clear_sat", with = "bitcoin::amount::serde::as_sat")]
     pub clear: Amount,
 }
@@ -85,7 +85,8 @@ impl Trace<'_> {
             } += crossing.entered;
         }
         sheet.suspected = self.suspects().iter().map(|suspect| suspect.entered).sum();
-        for end in self.ends() {
+        let stops = self.through() == Some(Mode::Stop);
+        for end in self.ends().iter().filter(|end| !(stops && matches!(end.reason, Reason::Mix(_)))) {
             *match self.behind(end.output).map(|behind| behind.way) {
                 Some(Way::Mixed) => &mut sheet.behind,
                 Some(Way::Suspected) => &mut sheet.behind_suspected,
