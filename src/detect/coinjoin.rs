@@ -82,10 +82,16 @@ impl Rules {
 
     /// Leaves out the last rules where they are never as sure as `least`.
     pub(super) fn classify_shape(&self, shape: &Lazy<'_>, least: Confidence) -> Option<Finding> {
+        self.listed(shape.tx).or_else(|| self.by_shape(shape, least))
+    }
+
+    /// As [`classify`](Self::classify), but for what the lists say.
+    pub(crate) fn by_form(&self, tx: Tx<'_>) -> Option<Finding> {
+        self.by_shape(&Lazy::of(tx), Confidence::default())
+    }
+
+    fn by_shape(&self, shape: &Lazy<'_>, least: Confidence) -> Option<Finding> {
         let tx = shape.tx;
-        if let Some(listed) = self.listed(tx) {
-            return Some(listed);
-        }
         // A Wasabi 2 round without two equal outputs does not occur, and of the others equal outputs are the essence.
         if tx.inputs().len() < 2 || tx.outputs().len() < 3 || !shape.has_equal_outputs() {
             return None;

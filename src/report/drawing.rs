@@ -70,7 +70,10 @@ impl<'c> Drawing<'c> {
         for trace in traces {
             let crossed = |mix: &Crossing| (mix.tx, format!("mix: {}; {}", mix.finding.graded(), mix.how.as_str()));
             mixes.extend(trace.mixes().iter().map(crossed));
-            let passed = |may: &Suspect| (may.tx, format!("may be a mix: {}; passed as none", may.finding.graded()));
+            let passed = |may: &Suspect| {
+                let by = if may.vetoed { " by the caller's list" } else { "" };
+                (may.tx, format!("may be a mix: {}; passed as none{by}", may.finding.graded()))
+            };
             mixes.extend(trace.suspects().iter().map(passed));
         }
         let mut ways: BTreeMap<OutputIndex, Way> = BTreeMap::new();

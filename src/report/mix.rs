@@ -36,6 +36,7 @@ pub(super) struct CrossingRow<'t> {
 #[derive(Serialize)]
 pub(super) struct SuspectRow<'t> {
     pub(super) txid: Txid,
+    pub(super) vetoed: bool,
     pub(super) entered_sat: u64,
     pub(super) finding: &'t Finding,
 }
@@ -84,6 +85,7 @@ pub(super) fn rows<'t>(trace: &'t Trace<'_>) -> Option<MixRows<'t>> {
     });
     let suspects = trace.suspects().iter().map(|suspect| SuspectRow {
         txid: txid(suspect.tx),
+        vetoed: suspect.vetoed,
         entered_sat: suspect.entered.to_sat(),
         finding: &suspect.finding,
     });

@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::tagpack::is_given;
 use super::{Classification, Report, visible};
 use crate::chain::{Output, View};
-use crate::id::TxIndex;
+use crate::id::{OutputIndex, TxIndex};
 use crate::tag::{Date, Inferred, Tag, Tags};
 use crate::taint::Origin;
 use crate::trace::{Crossing, Exit, Grade, How, LeadOrder, Path, Rank, Reason, Suspect, Trace, Way};
@@ -96,6 +96,8 @@ struct Lead {
     outpoint: OutPoint,
     amount: Amount,
     hops: u32,
+    /// Every output there, with what it holds.
+    outputs: Vec<(OutputIndex, Amount)>,
 }
 
 /// What each conserving rule puts at each place of which somebody says who is there.
@@ -128,11 +130,17 @@ fn leads(report: &Report<'_, '_>, trace: &Trace<'_>) -> BTreeMap<Key, Lead> {
         if tag.is_none() && class().is_none() {
             continue;
         }
-        let lead =
-            || Lead { address: output.address(), outpoint: output.outpoint(), amount: Amount::ZERO, hops: end.hops };
+        let lead = || Lead {
+            address: output.address(),
+            outpoint: output.outpoint(),
+            amount: Amount::ZERO,
+            hops: end.hops,
+            outputs: Vec::new(),
+        };
         let place = output.address().map_or_else(|| output.outpoint().to_string(), |address| address.to_string());
         let (lead, most) = found.entry((place, tag)).or_insert_with(|| (lead(), Amount::ZERO));
         lead.amount += end.amount;
+        lead.outputs.push((end.output, end.amount));
         lead.hops = lead.hops.min(end.hops);
         if end.amount > *most {
             (lead.outpoint, *most) = (output.outpoint(), end.amount);
@@ -197,7 +205,7 @@ fn rank(report: &Report<'_, '_>, trace: &Trace<'_>, seeded: Amount, key: &Key, l
         (None, Some(tag)) => (Exit::of_tag(tag), Grade::of_tag(tag)),
         (None, None) => return None,
     };
-    Some(Rank::of(trace, seeded, output.index(), (exit, grade), lead.amount, lead.hops))
+    Some(Rank::of(trace, seeded, output.index(), &lead.outputs, (exit, grade), lead.hops))
 }
 
 fn sentence(
@@ -233,7 +241,8 @@ fn sentence(
     let (policy, amount) = (trace.policy().name, btc(lead.amount));
     let kind = if lead.address.is_some() { "address" } else { "output" };
     let text = format!(
-        "rule {policy} attributes {bound}{amount}{spread} to {kind} {place}, {} {hops} on{way}; {what}",
+        "rule {policy} attributes {bound}{amount}{spread} to {kind} {place}{}, {} {hops} on{way}; {what}",
+        parts(trace, lead),
         lead.hops
     );
     Sentence {
@@ -253,6 +262,29 @@ fn sentence(
     }
 }
 
+/// How what is at a place lies to mixes, where not all of it lies alike, and at how many outputs it is.
+fn parts(trace: &Trace<'_>, lead: &Lead) -> String {
+    let mut sums: BTreeMap<Option<Way>, Amount> = BTreeMap::new();
+    for (output, amount) in &lead.outputs {
+        *sums.entry(trace.behind(*output).map(|behind| behind.way)).or_default() += *amount;
+    }
+    let outputs = match lead.outputs.len() {
+        1 => return String::new(),
+        outputs => format!(" ({outputs} outputs there"),
+    };
+    if sums.len() < 2 {
+        return outputs + ")";
+    }
+    let told = sums.iter().map(|(way, amount)| {
+        format!(
+            "{}{}",
+            btc(*amount),
+            way.map_or(" that no mix lies before", |way| way.phrase().trim_start_matches(','))
+        )
+    });
+    format!("{outputs}: {})", told.collect::<Vec<_>>().join("; "))
+}
+
 fn btc(amount: Amount) -> String {
     amount.to_string()
 }
@@ -264,8 +296,8 @@ fn way<'t>(report: &Report<'_, '_>, trace: &'t Trace<'_>, lead: &Lead) -> (Strin
     let found = trace.paths(output.index(), report.limits.paths(1).steps(STEPS_MAX));
     let steps = found.paths.first().map_or(&[][..], |path| &path.steps);
     let mut on_way: BTreeSet<TxIndex> = steps.iter().map(|step| view.output(step.output).tx().index()).collect();
-    let behind = trace.behind(output.index());
-    on_way.extend(behind.iter().flat_map(|behind| behind.outputs.iter()).map(|(at, _)| view.output(*at).tx().index()));
+    let behind = lead.outputs.iter().filter_map(|(output, _)| trace.behind(*output));
+    on_way.extend(behind.flat_map(|behind| behind.outputs.iter()).map(|(at, _)| view.output(*at).tx().index()));
     let mixes: Vec<&Crossing> = trace.mixes().iter().filter(|mix| on_way.contains(&mix.tx)).collect();
     let mut txids: Vec<Txid> = steps.iter().skip(1).map(|step| view.output(step.output).tx().txid()).collect();
     txids.dedup();
@@ -305,9 +337,10 @@ fn told_mix(view: View<'_>, mix: &Crossing) -> String {
 /// What may be a mix before an output.
 fn suspects<'t>(trace: &'t Trace<'_>, lead: &Lead) -> Vec<&'t Suspect> {
     let view = trace.view();
-    let behind = view.output_at(lead.outpoint).and_then(|output| trace.behind(output.index()));
-    let passed = behind.map_or(Vec::new(), |behind| behind.mixes(view, Way::Suspected));
-    trace.suspects().iter().filter(|suspect| passed.contains(&suspect.tx)).collect()
+    let behind = lead.outputs.iter().filter_map(|(output, _)| trace.behind(*output));
+    let mut passed: Vec<TxIndex> = behind.flat_map(|behind| behind.mixes(view, Way::Suspected)).collect();
+    passed.sort_unstable();
+    trace.suspects().iter().filter(|suspect| passed.binary_search(&suspect.tx).is_ok()).collect()
 }
 
 fn why(report: &Report<'_, '_>, places: &Places<'_, '_>, known: &Known<'_, '_>) -> Vec<String> {

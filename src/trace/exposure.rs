@@ -9,18 +9,19 @@
 //! (`stop::never`, or tags of other categories), the rows say where the coins are in the end, and [`Exposure::passed`] what went past which service; that
 //! overlaps with the rows and is in no sum.
 //!
-//! Direct exposure is one hop, indirect is more, each as the trace counts them: between owners, moves. Reference: Chainalysis' and Elliptic's use of the words;
+//! Direct exposure is one hop, indirect is more, each as the trace counts them: between owners, moves; and from the nearest seed, so that with several sources a
+//! row's hops may be another source's, which is said. Ask for one source at a time where it matters. Reference: Chainalysis' and Elliptic's use of the words;
 //! the matrix with its policy and hop bucket is this library's.
 
+mod written;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use bitcoin::Amount;
-use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use super::{Fees, OriginReason, Origins, Policy, Reason, Seeded, Trace};
+use super::{Fees, OriginReason, Origins, Policy, Reason, Seeded, Trace, Way};
 use crate::chain::View;
-use crate::id::{OutputIndex, SourceIndex};
+use crate::id::{BlockHeight, OutputIndex, SourceIndex};
 use crate::tag::{Tag, Tags, are_at_odds};
 
 /// How many hops away, in buckets.
@@ -75,16 +76,18 @@ impl HopBucket {
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[non_exhaustive]
 pub enum ExposedTo {
-    /// A tagged service.
+    /// A tagged owner, or an address that a rule about services calls somebody's.
     Service {
         /// The tag's category; its abuse where it has none; empty where it has neither.
         category: String,
+        /// The tag's abuse, such as `sanction`; empty where it names none.
+        abuse: String,
         /// The tag's label.
         label: String,
-        /// How far from the source.
+        /// How far from the nearest seed: of this source where there is one source alone, and else of any.
         hops: HopBucket,
     },
-    /// No tagged service.
+    /// Nobody tagged.
     Elsewhere {
         /// Why it ends: a reason's name, or `fees`, `burned`, `displaced`; of backward runs `minted`.
         why: &'static str,
@@ -113,10 +116,16 @@ pub struct ExposureRow {
     pub outputs: usize,
     /// How many different tags hold of these outputs.
     pub tags: usize,
-    /// Whether any of them was carried here by a cluster.
+    /// Whether any of it rests on an inference: a tag that a cluster carried here, or a rule about services.
     pub inferred: bool,
     /// Whether tags of one output contradict each other.
     pub conflict: bool,
+    /// Whether a tag holds on some days alone and the day of a payment is not known.
+    pub undated: bool,
+    /// Whether a tag names a service; what names a person or a deed is nobody who can act.
+    pub is_service: bool,
+    /// How it lies to mixes, where the run had a choice at them; `None` where no mix lies before.
+    pub way: Option<Way>,
 }
 
 /// Direct and indirect exposure of one source to one category.
@@ -150,6 +159,7 @@ pub struct Exposure {
     backward: bool,
     stop: String,
     fees: Fees,
+    as_of: Option<BlockHeight>,
     sources: Vec<(String, Amount)>,
     rows: Vec<ExposureRow>,
     passed: Vec<ExposureRow>,
@@ -164,6 +174,11 @@ impl Exposure {
     /// Returns the stops and limits of the run, as they describe themselves: what lies behind them is in no row.
     pub fn stop(&self) -> &str {
         &self.stop
+    }
+
+    /// Returns the height as of which the chain was seen: what happened later is in no row.
+    pub fn as_of(&self) -> Option<BlockHeight> {
+        self.as_of
     }
 
     /// Returns the sources with their values; [`SourceIndex`] counts them.
@@ -243,15 +258,16 @@ impl Trace<'_> {
     /// ```
     pub fn exposure(&self, tags: &Tags) -> Exposure {
         let sheet = Sheet::new(self.view, tags, &self.seeds);
+        let way = |output| self.behind(output).map(|behind| behind.way);
         let (mut rows, mut passed) = (Rows::new(), Rows::new());
         for end in &self.ends {
             let said = sheet.classify(Some(end.output), end.hops, Some(&end.reason), || elsewhere(&end.reason));
-            add(&mut rows, &said, end.by_source.iter().copied());
+            add(&mut rows, &said, way(end.output), end.by_source.iter().copied());
         }
         for touch in self.touched.iter().filter(|touch| touch.carried) {
             let said = sheet.classify(Some(touch.output), touch.hops, None, || plain("", false));
             if !said.tags.is_empty() {
-                add(&mut passed, &said, touch.parts.iter().map(|part| (part.source, part.amount)));
+                add(&mut passed, &said, way(touch.output), touch.parts.iter().map(|part| (part.source, part.amount)));
             }
         }
         let balances = self.balances();
@@ -265,6 +281,7 @@ impl Trace<'_> {
             backward: false,
             stop: self.stop.clone(),
             fees: self.options.fees,
+            as_of: self.view.height(),
             sources: self.sources.iter().cloned().zip(seeded).collect(),
             rows: finished(rows),
             passed: finished(passed),
@@ -294,12 +311,12 @@ impl Origins<'_> {
                 other => (None, plain(other.as_str(), false)),
             };
             let said = sheet.classify(end.output, end.hops, stopped, || or);
-            add(&mut rows, &said, end.by_source.iter().copied());
+            add(&mut rows, &said, None, end.by_source.iter().copied());
         }
         for touch in self.touched().iter().filter(|touch| !ended.contains(&touch.output)) {
             let said = sheet.classify(Some(touch.output), touch.hops, None, || plain("", false));
             if !said.tags.is_empty() {
-                add(&mut passed, &said, touch.parts.iter().map(|part| (part.source, part.amount)));
+                add(&mut passed, &said, None, touch.parts.iter().map(|part| (part.source, part.amount)));
             }
         }
         let balances = self.balances();
@@ -312,6 +329,7 @@ impl Origins<'_> {
             backward: true,
             stop: self.stop().to_owned(),
             fees: self.options().fees,
+            as_of: self.view().height(),
             sources: self.labels().iter().cloned().zip(asked).collect(),
             rows: finished(rows),
             passed: finished(passed),
@@ -330,6 +348,10 @@ struct Sheet<'c, 't> {
 struct Said<'t> {
     to: ExposedTo,
     tags: Vec<&'t Tag>,
+    /// Whether a rule about services says so, and no tag.
+    classed: bool,
+    /// Whether a tag's days cannot be compared with the payment's.
+    undated: bool,
     /// 1, or 0 where it is no output.
     outputs: usize,
 }
@@ -341,9 +363,12 @@ struct Sum<'t> {
     outputs: usize,
     tags: Vec<&'t Tag>,
     conflict: bool,
+    classed: bool,
+    undated: bool,
+    is_service: bool,
 }
 
-type Rows<'t> = BTreeMap<(SourceIndex, ExposedTo), Sum<'t>>;
+type Rows<'t> = BTreeMap<(SourceIndex, ExposedTo, Option<Way>), Sum<'t>>;
 
 impl<'c, 't> Sheet<'c, 't> {
     fn new(view: View<'c>, tags: &'t Tags, seeds: &[Seeded]) -> Self {
@@ -361,19 +386,26 @@ impl<'c, 't> Sheet<'c, 't> {
         't: 'a,
     {
         let outputs = usize::from(output.is_some());
-        let Some(output) = output.filter(|output| !self.seeds.contains(output)) else {
-            return Said { to: or(), tags: Vec::new(), outputs };
-        };
-        let mut tags: Vec<&'a Tag> = self.tags.holding(self.view.output(output)).collect();
+        let plain = |to, tags| Said { to, tags, classed: false, undated: false, outputs };
+        let Some(output) = output.filter(|output| !self.seeds.contains(output)) else { return plain(or(), Vec::new()) };
+        let paid = self.view.output(output);
+        let mut tags: Vec<&'a Tag> = self.tags.holding(paid).collect();
         if let Some(Reason::Tagged(stopped)) = reason {
             // The tag at which the run stopped comes first; the tags that are asked about need not be those of the run.
             tags.retain(|tag| **tag != **stopped);
             tags.insert(0, stopped);
         }
-        let Some(first) = tags.first() else { return Said { to: or(), tags, outputs } };
+        let hops = HopBucket::of(hops);
+        let Some(first) = tags.first() else {
+            let Some(Reason::Classified(classed)) = reason else { return plain(or(), tags) };
+            let (category, label) = (classed.category.clone(), classed.label.clone());
+            let to = ExposedTo::Service { category, abuse: String::new(), label, hops };
+            return Said { classed: true, ..plain(to, tags) };
+        };
         let category = if first.category.is_empty() { &first.abuse } else { &first.category };
-        let (category, label) = (category.clone(), first.label.clone());
-        Said { to: ExposedTo::Service { category, label, hops: HopBucket::of(hops) }, tags, outputs }
+        let (category, abuse, label) = (category.clone(), first.abuse.clone(), first.label.clone());
+        let undated = (first.since.is_some() || first.until.is_some()) && paid.tx().time().is_none();
+        Said { undated, ..plain(ExposedTo::Service { category, abuse, label, hops }, tags) }
     }
 }
 
@@ -386,129 +418,41 @@ fn elsewhere(reason: &Reason) -> ExposedTo {
     ExposedTo::Elsewhere { why: reason.as_str(), detail, limit: reason.is_limit() }
 }
 
-fn add<'t>(rows: &mut Rows<'t>, said: &Said<'t>, amounts: impl Iterator<Item = (SourceIndex, Amount)>) {
+fn add<'t>(
+    rows: &mut Rows<'t>,
+    said: &Said<'t>,
+    way: Option<Way>,
+    amounts: impl Iterator<Item = (SourceIndex, Amount)>,
+) {
     let mut by_source: BTreeMap<SourceIndex, Amount> = BTreeMap::new();
     for (source, amount) in amounts {
         *by_source.entry(source).or_default() += amount;
     }
     for (source, amount) in by_source {
-        let sum = rows.entry((source, said.to.clone())).or_default();
+        let sum = rows.entry((source, said.to.clone(), way)).or_default();
         sum.amount += amount;
         sum.outputs += said.outputs;
         sum.conflict |= are_at_odds(&said.tags);
+        sum.classed |= said.classed;
+        sum.undated |= said.undated;
+        sum.is_service |= said.classed || said.tags.first().is_some_and(|tag| tag.names_service());
         sum.tags.extend(&said.tags);
     }
 }
 
 fn book<const N: usize>(rows: &mut Rows<'_>, source: SourceIndex, booked: [(&'static str, Amount); N]) {
     for (why, amount) in booked.into_iter().filter(|(_, amount)| *amount > Amount::ZERO) {
-        rows.entry((source, plain(why, false))).or_default().amount += amount;
+        rows.entry((source, plain(why, false), None)).or_default().amount += amount;
     }
 }
 
 fn finished(rows: Rows<'_>) -> Vec<ExposureRow> {
-    let row = |((source, to), sum): (_, Sum<'_>)| {
-        let inferred = sum.tags.iter().any(|tag| tag.inferred.is_some());
+    let row = |((source, to, way), sum): (_, Sum<'_>)| {
+        let inferred = sum.classed || sum.tags.iter().any(|tag| tag.inferred.is_some());
         // One tag on many addresses is many tags in memory; what it says tells whether it is the same.
         let said: BTreeSet<String> = sum.tags.iter().map(|tag| format!("{tag:?}")).collect();
-        let (amount, outputs, conflict) = (sum.amount, sum.outputs, sum.conflict);
-        ExposureRow { source, to, amount, outputs, tags: said.len(), inferred, conflict }
+        let Sum { amount, outputs, conflict, undated, is_service, .. } = sum;
+        ExposureRow { source, to, amount, outputs, tags: said.len(), inferred, conflict, undated, is_service, way }
     };
     rows.into_iter().map(row).collect()
-}
-
-/// A row as it is written.
-struct Written<'e>(&'e Exposure, &'e ExposureRow);
-
-impl Serialize for Written<'_> {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let Self(exposure, row) = self;
-        let mut map = to.serialize_map(None)?;
-        map.serialize_entry("source", &exposure.sources[row.source.at()].0)?;
-        match &row.to {
-            ExposedTo::Service { category, label, hops } => {
-                map.serialize_entry("category", category)?;
-                map.serialize_entry("label", label)?;
-                map.serialize_entry("hops", hops.as_str())?;
-                map.serialize_entry("tags", &row.tags)?;
-                map.serialize_entry("inferred", &row.inferred)?;
-                map.serialize_entry("conflict", &row.conflict)?;
-            }
-            ExposedTo::Elsewhere { why, detail, limit } => {
-                map.serialize_entry("why", why)?;
-                map.serialize_entry("detail", detail)?;
-                map.serialize_entry("limit", limit)?;
-            }
-        }
-        map.serialize_entry("outputs", &row.outputs)?;
-        map.serialize_entry("amount_sat", &row.amount.to_sat())?;
-        map.end()
-    }
-}
-
-impl Serialize for Exposure {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let sources: BTreeMap<&str, u64> =
-            self.sources.iter().map(|(label, value)| (label.as_str(), value.to_sat())).collect();
-        let mut map = to.serialize_map(None)?;
-        map.serialize_entry("policy", self.policy.name)?;
-        map.serialize_entry("version", &self.policy.version)?;
-        map.serialize_entry("conserving", &self.policy.conserving)?;
-        map.serialize_entry("direction", if self.backward { "backward" } else { "forward" })?;
-        map.serialize_entry("stop", &self.stop)?;
-        map.serialize_entry("fees", self.fees.as_str())?;
-        map.serialize_entry("sources_sat", &sources)?;
-        for (name, rows) in [("rows", &self.rows), ("passed", &self.passed)] {
-            map.serialize_entry(name, &rows.iter().map(|row| Written(self, row)).collect::<Vec<_>>())?;
-        }
-        map.end()
-    }
-}
-
-impl fmt::Display for Exposure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (name, stop) = (self.policy.name, &self.stop);
-        let way = if self.backward { "where it came from" } else { "where it went" };
-        writeln!(f, "Exposure under {name}: {way}; stops: {stop}; fees {}", self.fees.phrase())?;
-        if !self.policy.conserving {
-            writeln!(f, "  an upper bound: the rows overlap and need not add up")?;
-        }
-        for (at, (label, value)) in self.sources.iter().enumerate() {
-            writeln!(f, "  {}: {} sat", label.escape_debug(), value.to_sat())?;
-            for row in self.rows.iter().filter(|row| row.source.at() == at) {
-                line(f, row, *value)?;
-            }
-        }
-        if !self.passed.is_empty() {
-            writeln!(f, "  and past these, at which the run did not stop (in the rows above, too):")?;
-        }
-        for row in &self.passed {
-            line(f, row, self.sources[row.source.at()].1)?;
-        }
-        Ok(())
-    }
-}
-
-/// `5 sat  62.50 %  exchange, Example Exchange, 1 hop (1 tag)`
-fn line(f: &mut fmt::Formatter<'_>, row: &ExposureRow, of: Amount) -> fmt::Result {
-    let share = match of.to_sat() {
-        0 => 0,
-        value => u128::from(row.amount.to_sat()) * 10_000 / u128::from(value),
-    };
-    write!(f, "  {:>20} sat {:>4}.{:02} %  ", row.amount.to_sat(), share / 100, share % 100)?;
-    match &row.to {
-        ExposedTo::Service { category, label, hops } => {
-            let category = if category.is_empty() { "no category" } else { category };
-            let unit = if *hops == HopBucket::Direct { "hop, direct" } else { "hops" };
-            write!(f, "{}, {}, {} {unit}", category.escape_debug(), label.escape_debug(), hops.as_str())?;
-            write!(f, " ({} {}", row.tags, if row.tags == 1 { "tag" } else { "tags" })?;
-            f.write_str(if row.inferred { ", inferred" } else { "" })?;
-            writeln!(f, "{})", if row.conflict { ", CONFLICT" } else { "" })
-        }
-        ExposedTo::Elsewhere { why, detail, limit } => {
-            let detail = if detail.is_empty() { String::new() } else { format!(" ({})", detail.escape_debug()) };
-            let limit = if *limit { ", cut by a limit" } else { "" };
-            writeln!(f, "no tagged service: {}{detail}{limit}", why.replace('_', " "))
-        }
-    }
 }

@@ -139,6 +139,7 @@ impl Trace<'_> {
             let most = ends.clone().rev().max_by_key(|end| end.amount).expect("a place has an end");
             let (amount, hops) =
                 (ends.clone().map(|end| end.amount).sum(), ends.clone().map(|end| end.hops).min().unwrap_or(0));
+            let each: Vec<(OutputIndex, Amount)> = ends.clone().map(|end| (end.output, end.amount)).collect();
             let grade = match &most.reason {
                 Reason::Tagged(tag) => Grade::of_tag(tag),
                 Reason::Classified(classed) => Grade::of_ppm(classed.confidence_ppm),
@@ -151,7 +152,7 @@ impl Trace<'_> {
                 outputs: ends.map(|end| end.output).collect(),
                 hops,
                 reason: most.reason.clone(),
-                rank: Rank::of(self, seeded, most.output, (Exit::of(&most.reason), grade), amount, hops),
+                rank: Rank::of(self, seeded, most.output, &each, (Exit::of(&most.reason), grade), hops),
             }
         };
         Leads { leads: places.into_iter().map(lead).collect() }

@@ -165,9 +165,10 @@ pub struct Rank {
     pub exit: Exit,
     /// Whether it is worth less than a thousandth of what was seeded.
     pub is_small: bool,
-    /// How many mixes lie between the seeds and it.
+    /// How many mixes lie between the seeds and it: of its outputs with a thousandth of what was seeded, or of all where none has it, the one with the
+    /// fewest decides.
     pub mixes: u32,
-    /// How many transactions that may be mixes lie between, and that the run passed as none.
+    /// How many transactions that may be mixes lie between the seeds and that output, and that the run passed as none.
     pub suspects: u32,
     /// How well it is known who is there.
     pub grade: Grade,
@@ -188,25 +189,33 @@ impl Rank {
     pub(crate) fn of(
         trace: &Trace<'_>,
         seeded: Amount,
-        output: OutputIndex,
+        most: OutputIndex,
+        outputs: &[(OutputIndex, Amount)],
         (exit, grade): (Exit, Grade),
-        amount: Amount,
         hops: u32,
     ) -> Self {
         let (view, seeded) = (trace.view(), u128::from(seeded.to_sat()));
-        let behind = |way| trace.behind(output).map_or(0, |behind| small(behind.mixes(view, way).len()));
+        let is_small = |amount: Amount| u128::from(amount.to_sat()) * 1_000 < seeded * WORTH_MIN;
+        let behind = |output| {
+            let of = |way| trace.behind(output).map_or(0, |behind| small(behind.mixes(view, way).len()));
+            (of(Way::Mixed), of(Way::Suspected))
+        };
+        let worth = outputs.iter().filter(|(_, amount)| !is_small(*amount)).map(|(output, _)| behind(*output)).min();
+        let fewest = worth.or_else(|| outputs.iter().map(|(output, _)| behind(*output)).min());
+        let (mixes, suspects) = fewest.unwrap_or_default();
+        let amount = outputs.iter().map(|(_, amount)| *amount).sum::<Amount>();
         let thousandfold = u128::from(amount.to_sat()) * 1_000;
         Self {
             exit,
-            is_small: thousandfold < seeded * WORTH_MIN,
-            mixes: behind(Way::Mixed),
-            suspects: behind(Way::Suspected),
+            is_small: is_small(amount),
+            mixes,
+            suspects,
             grade,
             amount,
             per_mille: thousandfold.checked_div(seeded).map_or(0, |part| u64::try_from(part).unwrap_or(u64::MAX)),
             is_bound: !trace.policy().conserving,
             hops,
-            outpoint: view.output(output).outpoint(),
+            outpoint: view.output(most).outpoint(),
         }
     }
 }

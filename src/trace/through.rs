@@ -192,7 +192,7 @@ impl Through {
             Mode::Spread => (How::Spread, Some(spread::flow(inputs, outputs, &changes))),
             Mode::Links => {
                 let ppm = if mix.protocol == "whirlpool" { 0 } else { self.intra_fee_ppm };
-                match links::flow(tx, inputs, outputs, ppm, self.limits) {
+                match links::flow(tx, inputs, outputs, ppm, self.limits, &changes) {
                     Ok(flow) => (How::Linked, Some(flow)),
                     Err(how) => (how, Some(spread::flow(inputs, outputs, &changes))),
                 }
@@ -283,6 +283,8 @@ pub struct Suspect {
     pub finding: Finding,
     /// The taint that was carried through it.
     pub entered: Amount,
+    /// Whether the caller's list says that it is none: then what lies behind is clear on the list's word.
+    pub vetoed: bool,
 }
 
 /// What a trace knows of the mixes on its way.
@@ -304,7 +306,7 @@ impl Passage {
 
     pub(super) fn suspect(&self, tx: TxIndex) -> Option<&Suspect> {
         let at = self.suspects.binary_search_by_key(&tx, |suspect| suspect.tx).ok()?;
-        Some(&self.suspects[at])
+        Some(&self.suspects[at]).filter(|suspect| !suspect.vetoed)
     }
 }
 

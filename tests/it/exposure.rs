@@ -115,8 +115,12 @@ fn hops_categories_and_the_rest_stand_in_rows_of_their_own() {
     let trace = trace::forward(chain.view(), &[seed], &Fifo, &stop, &Options::default());
     let exposure = trace.exposure(&tags);
     assert!(exposure.adds_up());
-    let service =
-        |category: &str, label: &str, hops| ExposedTo::Service { category: category.into(), label: label.into(), hops };
+    let service = |category: &str, label: &str, hops| ExposedTo::Service {
+        category: category.into(),
+        abuse: String::new(),
+        label: label.into(),
+        hops,
+    };
     let elsewhere = |why, limit| ExposedTo::Elsewhere { why, detail: String::new(), limit };
     let expected = [
         (service("exchange", "E", HopBucket::Direct), 40, 2, true),

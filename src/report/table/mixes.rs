@@ -25,6 +25,12 @@ pub(super) fn write(traces: &[Trace<'_>], to: &mut impl Write) -> Result<(), Err
         "Through mixes: {}. A coin counts once for each mix; what is called a mix is an inference.",
         first.through
     )?;
+    if matches!(first.through, "spread" | "links") {
+        writeln!(
+            to,
+            "At these mixes the choice divides, not the rule of taint: that rules agree behind them says nothing."
+        )?;
+    }
     let crossed = all.iter().flat_map(|(policy, rows)| {
         rows.crossings.iter().map(|row| {
             let said = format!("{} ({}): {}", row.finding.protocol, row.finding.graded(), row.how.replace('_', " "));
@@ -34,11 +40,12 @@ pub(super) fn write(traces: &[Trace<'_>], to: &mut impl Write) -> Result<(), Err
     listed("Mixes on the way (inferences):", came(crossed), to)?;
     let suspected = all.iter().flat_map(|(policy, rows)| {
         rows.suspects.iter().map(|row| {
-            let said = format!("{} ({})", row.finding.protocol, row.finding.graded());
+            let vetoed = if row.vetoed { ": said to be none by the caller's list" } else { "" };
+            let said = format!("{} ({}){vetoed}", row.finding.protocol, row.finding.graded());
             (row.txid, said, *policy, row.entered_sat)
         })
     });
-    listed("Passed as none, and may be mixes (inferences; --mix-confidence decides):", came(suspected), to)?;
+    listed("Passed as none, and may be mixes (inferences; --mix-confidence and --veto decide):", came(suspected), to)?;
     linked(&all, to)
 }
 

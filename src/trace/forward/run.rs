@@ -163,8 +163,9 @@ impl<'r, 'c, T: Taint, S: Stop + ?Sized> Run<'r, 'c, T, S> {
         let blind = tx.input_value().is_none();
         let seen = self.through.and_then(|through| Some((through, through.mixes.look(tx)?)));
         let (mix, suspect) = match seen {
-            Some((through, finding)) if !through.mixes.affirms(&finding) => (None, Some(finding)),
-            seen => (seen, None),
+            Some((through, finding)) if !through.mixes.affirms(&finding) => (None, Some((finding, false))),
+            Some(seen) => (Some(seen), None),
+            None => (None, self.through.and_then(|through| Some((through.mixes.overruled(tx)?, true)))),
         };
         let stops = mix.as_ref().filter(|(through, _)| through.mode == Mode::Stop);
         let stops = stops.map(|(_, finding)| Reason::Mix(Arc::new(Mix::of(finding))));
@@ -196,9 +197,9 @@ impl<'r, 'c, T: Taint, S: Stop + ?Sized> Run<'r, 'c, T, S> {
         }
         if hops_least != u32::MAX {
             self.trace.transactions += 1;
-            if let Some(finding) = suspect {
+            if let Some((finding, vetoed)) = suspect {
                 let entered = lots.iter().map(|lot| self.rule.amount(&lot.mark)).sum();
-                self.trace.passage.suspects.push(Suspect { tx: tx.index(), finding, entered });
+                self.trace.passage.suspects.push(Suspect { tx: tx.index(), finding, entered, vetoed });
             }
             self.spread(tx, &lots, hops_least, mix);
         } else if let (Some(_), Some((_, finding)), true) = (stops, mix, entered > Amount::ZERO) {

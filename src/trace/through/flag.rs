@@ -54,6 +54,14 @@ impl Way {
             Self::Linked => "linked",
         }
     }
+
+    pub(crate) fn phrase(self) -> &'static str {
+        match self {
+            Self::Mixed => ", behind a mix",
+            Self::Suspected => ", behind what may be a mix",
+            Self::Linked => ", as linked change of a mix",
+        }
+    }
 }
 
 /// The mixes behind which an output lies.
@@ -70,6 +78,8 @@ pub struct Behind {
     pub way: Way,
     /// Whether there are more than are kept; the first are.
     pub more: bool,
+    /// The outputs of the last mixes before it, and of no mix before those.
+    pub(super) last: Arc<[OutputIndex]>,
 }
 
 impl Behind {
@@ -89,24 +99,33 @@ impl Behind {
         self.outputs.iter().filter(move |(_, own)| *own == way).map(|(output, _)| *output)
     }
 
-    fn of(mut outputs: Vec<(OutputIndex, Way)>, way: Option<Way>, more: bool) -> Option<Self> {
+    fn of(
+        mut outputs: Vec<(OutputIndex, Way)>,
+        mut last: Vec<OutputIndex>,
+        way: Option<Way>,
+        more: bool,
+    ) -> Option<Self> {
+        last.sort_unstable();
+        last.dedup();
+        last.truncate(OUTPUTS_MAX);
         outputs.sort_unstable();
         outputs.dedup();
         let way = outputs.iter().map(|(_, way)| *way).chain(way).min()?;
         let more = more || outputs.len() > OUTPUTS_MAX;
         outputs.truncate(OUTPUTS_MAX);
-        Some(Self { outputs: outputs.into(), way, more })
+        Some(Self { outputs: outputs.into(), way, more, last: last.into() })
     }
 
     fn joined<'b>(of: impl Iterator<Item = &'b Self>) -> Option<Self> {
         let mut all: Vec<&Self> = of.collect();
-        all.dedup_by(|a, b| Arc::ptr_eq(&a.outputs, &b.outputs));
+        all.dedup_by(|a, b| Arc::ptr_eq(&a.outputs, &b.outputs) && Arc::ptr_eq(&a.last, &b.last));
         if let [one] = all[..] {
             return Some(one.clone());
         }
         let more = all.iter().any(|one| one.more);
         let way = all.iter().map(|one| one.way).min();
-        Self::of(all.iter().flat_map(|one| one.outputs.iter().copied()).collect(), way, more)
+        let last = all.iter().flat_map(|one| one.last.iter().copied()).collect();
+        Self::of(all.iter().flat_map(|one| one.outputs.iter().copied()).collect(), last, way, more)
     }
 }
 
@@ -187,7 +206,12 @@ fn behind(trace: &Trace<'_>) -> BTreeMap<OutputIndex, Behind> {
 fn with(behind: Option<&Behind>, output: OutputIndex, way: Option<Way>) -> Option<Behind> {
     let Some(way) = way else { return behind.cloned() };
     let outputs = behind.iter().flat_map(|behind| behind.outputs.iter().copied()).chain([(output, way)]);
-    Behind::of(outputs.collect(), behind.map(|behind| behind.way), behind.is_some_and(|behind| behind.more))
+    // Behind a mix nobody knows which coin came through which mix before it.
+    let last = match way {
+        Way::Mixed | Way::Linked => vec![output],
+        Way::Suspected => behind.map_or(Vec::new(), |behind| behind.last.to_vec()),
+    };
+    Behind::of(outputs.collect(), last, behind.map(|behind| behind.way), behind.is_some_and(|behind| behind.more))
 }
 
 fn linked(trace: &Trace<'_>, mixes: &Mixes) -> Vec<Linked> {

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use bitcoin::Amount;
 
 use crate::id::{self, SourceIndex};
-use crate::taint::{Haircut, Lot, Shares, Taint};
+use crate::taint::{Haircut, Lot, Shares, Taint, split};
 
 /// A matrix of satoshis from inputs to outputs.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -40,6 +40,19 @@ impl Flow {
 
     pub(super) fn allow(&mut self, row: usize, column: usize) {
         self.may[row * self.columns + column] = true;
+    }
+
+    /// Lets some inputs pay an output alone, each in proportion to what it has left; returns what they pay.
+    pub(super) fn settle(&mut self, left: &mut [Amount], payers: &[usize], column: usize, value: Amount) -> Amount {
+        let have: Vec<Amount> = payers.iter().map(|row| left[*row]).collect();
+        let paid = value.min(have.iter().copied().sum());
+        for (row, part) in payers.iter().zip(split(paid, &have)) {
+            left[*row] -= part;
+            self.add(*row, column, part);
+            self.allow(*row, column);
+        }
+        self.settled.push(id::small(column));
+        paid
     }
 
     pub(super) fn row(&self, row: usize) -> &[Amount] {

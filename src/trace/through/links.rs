@@ -1,6 +1,10 @@
 //! Weighing by the link matrix: an input's value goes to the outputs in proportion to their value and to the share of ways in which both are one
 //! participant's.
 //!
+//! First, what is settled. An output that belongs with some inputs in every way, and not with all of them, is paid by those; it is theirs unless a
+//! participant paid another. (That all coins are one participant's is always one of the ways, so no cell of the matrix is zero.) So is a change that
+//! [`change`](crate::detect::coinjoin::change) links, where the matrix settles nothing else.
+//!
 //! The weights are wishes: outputs have only so much room. So value is poured in rounds. All inputs offer what they have left, by
 //! weight, to the outputs that have room; an output that is offered too much takes from each in proportion. Each round empties every
 //! input that has a wish or fills an output, so there are no more rounds than outputs. What no wish can place fills what room there is,
@@ -13,6 +17,7 @@ use bitcoin::Amount;
 use super::How;
 use super::flow::Flow;
 use crate::chain::Tx;
+use crate::detect::coinjoin::change::ChangeLink;
 use crate::detect::links::{self, Limits, Matrix, Ways};
 use crate::id;
 use crate::taint::{draw, split};
@@ -24,21 +29,33 @@ pub(super) fn flow(
     outputs: &[Amount],
     intra_fee_ppm: u32,
     limits: Limits,
+    changes: &[ChangeLink],
 ) -> Result<Flow, How> {
     let found = links::of(tx, intra_fee_ppm, limits).ok_or(How::LinksUndecided)?;
     match (found.ways, &found.matrix) {
-        (Ways::Exact(ways), Some(matrix)) => Ok(by_matrix(inputs, outputs, ways, matrix)),
+        (Ways::Exact(ways), Some(matrix)) => Ok(by_matrix(inputs, outputs, ways, matrix, changes)),
         (Ways::AtLeast(_), _) => Err(How::LinksBounded),
         _ => Err(How::LinksUndecided),
     }
 }
 
-fn by_matrix(inputs: &[Amount], outputs: &[Amount], ways: u128, matrix: &Matrix) -> Flow {
+fn by_matrix(inputs: &[Amount], outputs: &[Amount], ways: u128, matrix: &Matrix, changes: &[ChangeLink]) -> Flow {
     let fee = outputs.len() - 1;
     let mut flow = Flow::new(inputs.len(), outputs.len());
+    let (mut left, mut room) = (inputs.to_vec(), outputs.to_vec());
+    let mut payers: Vec<Vec<usize>> = (0..fee).map(|output| always(matrix, ways, inputs, output)).collect();
+    for link in changes {
+        let payers = &mut payers[id::at(link.vout)];
+        if payers.is_empty() {
+            *payers = link.vins.iter().map(|vin| id::at(*vin)).collect();
+        }
+    }
+    for (output, payers) in payers.iter().enumerate().filter(|(_, payers)| !payers.is_empty()) {
+        room[output] -= flow.settle(&mut left, payers, output, outputs[output]);
+    }
     let mut weights = vec![vec![Amount::ZERO; outputs.len()]; inputs.len()];
     for (input, row) in weights.iter_mut().enumerate() {
-        for output in 0..fee {
+        for output in (0..fee).filter(|output| payers[*output].is_empty()) {
             row[output] = weight(outputs[output], matrix.cell(output, input), ways);
             if matrix.cell(output, input) > 0 {
                 flow.allow(input, output);
@@ -47,16 +64,16 @@ fn by_matrix(inputs: &[Amount], outputs: &[Amount], ways: u128, matrix: &Matrix)
         row[fee] = outputs[fee];
         flow.allow(input, fee);
     }
-    // In every way the same inputs: nothing is mixed there, unless they are all of them.
-    let is_settled = |output: &usize| {
-        let mut cells = (0..inputs.len()).map(|input| matrix.cell(*output, input));
-        outputs[*output] > Amount::ZERO
-            && cells.clone().all(|cell| cell == 0 || cell == ways)
-            && cells.any(|cell| cell == 0)
-    };
-    flow.settled = (0..fee).filter(is_settled).map(id::small).collect();
-    pour(inputs, outputs, &weights, &mut flow);
+    pour(&left, &room, &weights, &mut flow);
     flow
+}
+
+/// The inputs with which an output is together in every way; none where they are all inputs, for then nothing is told apart.
+fn always(matrix: &Matrix, ways: u128, inputs: &[Amount], output: usize) -> Vec<usize> {
+    let with = |input: &usize| matrix.cell(output, *input) == ways;
+    let found: Vec<usize> = (0..inputs.len()).filter(with).collect();
+    let worth = inputs.iter().filter(|input| **input > Amount::ZERO).count();
+    if found.len() < worth { found } else { Vec::new() }
 }
 
 /// The part of an output's value that the share of ways makes; at least a satoshi where there is a way.
@@ -135,15 +152,25 @@ mod tests {
     }
 
     #[test]
-    fn a_sure_link_gets_what_it_can_hold() {
+    fn an_output_that_goes_with_one_input_in_every_way_is_paid_by_it() {
         // Two owners with 10,000 and 13,000, each an equal output of 8,000, and change of 2,000 and 5,000.
         let (inputs, outputs) = ([10_000, 13_000], [8_000, 2_000, 8_000, 5_000]);
         let found = links::count(&inputs, &outputs, links::IntraFees::default(), Limits::default());
+        assert_eq!(found.deterministic().collect::<Vec<_>>(), [(1, 0), (3, 1)]);
         let Ways::Exact(ways) = found.ways else { panic!("exact") };
-        let flow =
-            by_matrix(&sats(&inputs), &sats(&[8_000, 2_000, 8_000, 5_000, 0]), ways, found.matrix.as_ref().unwrap());
-        assert!(flow.row(0)[1] > flow.row(1)[1], "{flow:?}");
-        assert!(flow.row(1)[3] > flow.row(0)[3], "{flow:?}");
+        let outputs = sats(&[8_000, 2_000, 8_000, 5_000, 0]);
+        let flow = by_matrix(&sats(&inputs), &outputs, ways, found.matrix.as_ref().unwrap(), &[]);
+        assert_eq!(flow.settled, [1, 3]);
+        assert_eq!(flow.row(0), sats(&[4_000, 2_000, 4_000, 0, 0]));
+        assert_eq!(flow.row(1), sats(&[4_000, 0, 4_000, 5_000, 0]));
+        // Equal coins settle nothing.
+        let found = links::count(&[5; 3], &[5; 3], links::IntraFees::default(), Limits::default());
+        let Ways::Exact(ways) = found.ways else { panic!("exact") };
+        assert!(
+            by_matrix(&sats(&[5; 3]), &sats(&[5, 5, 5, 0]), ways, found.matrix.as_ref().unwrap(), &[])
+                .settled
+                .is_empty()
+        );
     }
 
     #[test]

@@ -84,6 +84,17 @@ impl Mixes {
         self.rules.classify(tx).filter(|finding| finding.verdict != Verdict::No)
     }
 
+    /// Says what the rules would hold of a transaction that the caller's list says is no mix; `None` for any other.
+    pub(in crate::trace) fn overruled(&self, tx: Tx<'_>) -> Option<Finding> {
+        let Rules { allow, veto, .. } = &self.rules;
+        if veto.is_empty() {
+            return None;
+        }
+        let txid = tx.txid();
+        let listed = veto.contains(&txid) && !allow.contains(&txid);
+        listed.then(|| self.rules.by_form(tx)).flatten().filter(|finding| finding.verdict != Verdict::No)
+    }
+
     /// True when a finding is sure enough to be acted on.
     ///
     /// # Examples

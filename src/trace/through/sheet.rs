@@ -84,7 +84,7 @@ impl Trace<'_> {
                 How::LinksBounded | How::LinksUndecided => &mut sheet.fell_back,
             } += crossing.entered;
         }
-        sheet.suspected = self.suspects().iter().map(|suspect| suspect.entered).sum();
+        sheet.suspected = self.suspects().iter().filter(|suspect| !suspect.vetoed).map(|suspect| suspect.entered).sum();
         let stops = self.through() == Some(Mode::Stop);
         for end in self.ends().iter().filter(|end| !(stops && matches!(end.reason, Reason::Mix(_)))) {
             *match self.behind(end.output).map(|behind| behind.way) {

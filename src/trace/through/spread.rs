@@ -12,21 +12,15 @@ use bitcoin::Amount;
 use super::flow::Flow;
 use crate::detect::coinjoin::change::ChangeLink;
 use crate::id;
-use crate::taint::{draw, split};
+use crate::taint::draw;
 
 /// The outputs end with the fee.
 pub(super) fn flow(inputs: &[Amount], outputs: &[Amount], changes: &[ChangeLink]) -> Flow {
     let mut flow = Flow::new(inputs.len(), outputs.len());
     let mut left = inputs.to_vec();
     for link in changes {
-        let payers: Vec<Amount> = link.vins.iter().map(|vin| left[id::at(*vin)]).collect();
-        let value = outputs[id::at(link.vout)];
-        for (vin, part) in link.vins.iter().zip(split(value, &payers)) {
-            left[id::at(*vin)] -= part;
-            flow.add(id::at(*vin), id::at(link.vout), part);
-            flow.allow(id::at(*vin), id::at(link.vout));
-        }
-        flow.settled.push(link.vout);
+        let payers: Vec<usize> = link.vins.iter().map(|vin| id::at(*vin)).collect();
+        flow.settle(&mut left, &payers, id::at(link.vout), outputs[id::at(link.vout)]);
     }
     let linked = |column: &usize| changes.iter().any(|link| id::at(link.vout) == *column);
     let pool: Vec<usize> = (0..outputs.len()).filter(|column| !linked(column)).collect();
