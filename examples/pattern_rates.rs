@@ -96,12 +96,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("that is worth as much within a quarter, and is asked the same of its own window:");
     println!();
     println!(
-        "| who may pay | outputs | deposits | paid so | among the answers | it alone | recall | answers each | undecided | decoys that find any | answers for a decoy |"
+        "| who may pay | outputs | deposits | paid so | among the answers | it alone | recall | answers each | undecided | not paid out yet | answers for them | decoys that find any | answers for a decoy |"
     );
-    println!("|---|---|---|---|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|---|---|---|---|---|");
     for ((name, _, parts), score) in PAYERS.iter().zip(&payouts) {
         print!("| {name} | {parts} | {} | {} | {} | {} |", score.deposits, score.whole, score.found, score.alone);
         print!(" {} | {} | {} |", score.recall(), score.candidates_each(), score.undecided);
+        print!(" {} | {} |", score.unpaid, score.unpaid_answers);
         println!(" {} | {} |", score.decoy_rate(), score.decoy_candidates_each());
     }
     Ok(())

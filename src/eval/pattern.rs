@@ -137,6 +137,10 @@ pub struct PayoutScore {
     pub alone: u64,
     /// Deposits where the search for sets did not end.
     pub undecided: u64,
+    /// Other deposits, for which nothing was paid out before the chain ends: every answer is wrong.
+    pub unpaid: u64,
+    /// The answers for them.
+    pub unpaid_answers: u64,
     /// Decoys that were asked.
     pub decoys: u64,
     /// Decoys that find something.
@@ -183,6 +187,8 @@ impl PayoutScore {
         self.candidates += other.candidates;
         self.alone += other.alone;
         self.undecided += other.undecided;
+        self.unpaid += other.unpaid;
+        self.unpaid_answers += other.unpaid_answers;
         self.decoys += other.decoys;
         self.decoys_found += other.decoys_found;
         self.decoy_candidates += other.decoy_candidates;
@@ -220,11 +226,20 @@ pub fn payouts(view: View<'_>, truth: &Truth, terms: &Terms, is_known: bool) -> 
     }
     let mut score = PayoutScore::default();
     for (deposit, account, mixer) in deposits {
-        let Some(paid) = paid.get(&account) else { continue };
+        let paid = paid.get(&account);
         let owned = |input: Input<'_>| input.prevout().is_some_and(|spent| truth.owner(spent.index()) == Some(mixer));
         let found = custodial_mixer::payouts(view, deposit, terms, |tx| !is_known || tx.inputs().any(owned));
         let Some(found) = found else { continue };
-        let right = admits(view, terms, deposit, paid);
+        let Some(paid) = paid else {
+            score.unpaid += 1;
+            score.unpaid_answers += crate::id::number(found.candidates.len()) + found.sets.count;
+            continue;
+        };
+        let right = match paid[..] {
+            [one] => found.candidates.iter().any(|candidate| candidate.output == one),
+            // All sets are not listed; what is one of them is told by what makes one.
+            _ => found.sets.is_whole && admits(view, terms, deposit, paid),
+        };
         let answers = crate::id::number(found.candidates.len()) + found.sets.count;
         score.deposits += 1;
         score.whole += u64::from(crate::id::small(paid.len()) <= terms.parts_max);
@@ -239,21 +254,20 @@ pub fn payouts(view: View<'_>, truth: &Truth, terms: &Terms, is_known: bool) -> 
     score
 }
 
-/// True when what was paid out is one of the answers of a search that comes to its end: few enough outputs, each large enough, all in time, worth
-/// the deposit less the fee.
+/// True when several outputs that a mixer paid out are one of the sets of a search that comes to its end: few enough, each large enough, all in time and
+/// after the deposit, worth it less the fee.
 fn admits(view: View<'_>, terms: &Terms, deposit: OutputIndex, paid: &[OutputIndex]) -> bool {
     let value = |output: OutputIndex| view.output(output).value();
     let height = |output: OutputIndex| view.output(output).tx().height().map(|height| height.to_u32());
     let (Some(worth), Some(start)) = (value(deposit), height(deposit)) else { return false };
     let least = u128::from(worth.to_sat()) * u128::from(terms.part_min_ppm) / 1_000_000;
+    let asked = view.output(deposit).tx().index();
     let in_time = |output: &OutputIndex| {
-        let at = height(*output);
+        let at = height(*output).filter(|_| view.output(*output).tx().index() > asked);
         at.is_some_and(|at| (start..=start.saturating_add(terms.window_blocks)).contains(&at))
     };
     let fits = |output: &OutputIndex| value(*output).is_some_and(|part| u128::from(part.to_sat()) >= least);
     let few = !paid.is_empty() && crate::id::small(paid.len()) <= terms.parts_max;
     let sum = paid.iter().map(|output| value(*output)).sum::<Option<Amount>>();
-    few && paid.iter().all(in_time)
-        && (paid.len() == 1 || paid.iter().all(fits))
-        && sum.is_some_and(|sum| terms.fits(worth, sum))
+    few && paid.iter().all(|output| in_time(output) && fits(output)) && sum.is_some_and(|sum| terms.fits(worth, sum))
 }

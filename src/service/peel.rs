@@ -303,16 +303,37 @@ impl<'a> Peels<'a> {
 
     /// Returns the rest of a chain from a transaction on; `None` where it is no step.
     pub fn chain_from(&self, tx: TxIndex) -> Option<Chain> {
+        self.stretch(tx, usize::MAX)
+    }
+
+    /// Returns so many steps of a chain at most from a transaction on; `None` where it is no step. Who pays is asked of the whole chain, whose beginning
+    /// may lie before.
+    pub(crate) fn stretch(&self, tx: TxIndex, steps_max: usize) -> Option<Chain> {
         let mut steps = vec![self.step(tx)?];
         let mut at = tx;
         let stop = loop {
             match self.next(at) {
-                Ok(next) => at = next,
+                Ok(next) if steps.len() < steps_max => at = next,
+                Ok(_) => break Stop::Unknown,
                 Err(stop) => break stop,
             }
             steps.push(self.step(at).expect("a next step is a step"));
         };
-        Some(Chain::of(self.view, steps, stop, self.known))
+        Some(Chain::of(self.view, steps, stop, self.paid_by(tx), self.known))
+    }
+
+    /// The output that the first step of a whole chain spends.
+    fn paid_by(&self, tx: TxIndex) -> OutputIndex {
+        let mut at = tx;
+        loop {
+            let spends = self.step(at).expect("it is asked of steps").spends;
+            let before = self.view.output(spends).tx().index();
+            let goes_on = before.at() >= self.first && self.step(before).is_some_and(|step| step.main == spends);
+            if !goes_on || self.next(before) != Ok(at) {
+                return spends;
+            }
+            at = before;
+        }
     }
 
     /// Iterates the chains of at least [`Terms::steps_min`] steps, by their first transactions.

@@ -194,7 +194,8 @@ impl<'t, 'c> Books<'t, 'c> {
         if !long && !cut_short {
             return None;
         }
-        let confidence = peels.chain_from(first)?.confidence();
+        // Of what is shown, not of what a limit of the run hides.
+        let confidence = peels.stretch(first, steps.len())?.confidence();
         let (rest, is_bound) = (self.arrived(step.main), !self.trace.policy().conserving);
         Some(Folded { from, to: step.main, steps, entered, rest, stop, cut_short, confidence, is_bound })
     }

@@ -117,7 +117,7 @@ fn hops_categories_and_the_rest_stand_in_rows_of_their_own() {
     assert!(exposure.adds_up());
     let service = |category: &str, label: &str, hops| ExposedTo::Service {
         category: category.into(),
-        abuse: String::new(),
+        abuse: if category == "scam" { "scam".into() } else { String::new() },
         label: label.into(),
         hops,
     };
@@ -206,4 +206,41 @@ fn going_back_what_ended_is_in_no_other_list() {
     };
     assert_eq!(told(exposure.rows()), [("first".to_owned(), 60)]);
     assert_eq!(told(exposure.passed()), [("middle".to_owned(), 60)]);
+}
+
+#[test]
+fn a_class_counts_as_an_inference_and_mixes_and_other_sources_are_told() {
+    use fundtrace::detect::{Confidence, coinjoin::Rules};
+    use fundtrace::trace::{Classed, Mixes, Mode, Reason, Through, Way};
+
+    let chain = fundtrace::detect::sketch(&[100_000, 100_000, 100_000, 100_000, 101_000], &[100_000; 5]).unwrap();
+    let view = chain.view();
+    let mix = view.txs().find(|tx| tx.inputs().len() == 5).unwrap();
+    let stolen = mix.inputs().next().unwrap().prevout().unwrap();
+    let first = mix.outputs().next().unwrap().index();
+    let deposit = stop::when("a rule of this test", move |at| {
+        let classed = Classed::new("deposit address", "E", "exchange", "deposit/9", 900_000);
+        (at.output.index() == first).then(|| Reason::Classified(classed.into()))
+    });
+    let through = Through::new(Mode::Flag, Mixes::new(Rules::default(), Confidence::from_percent(60)));
+    let run = |seeds: &[trace::Seed]| {
+        trace::forward_through(view, seeds, &Fifo, &deposit, &through, &Options::default()).exposure(&Tags::default())
+    };
+    let exposure = run(&[stolen.seed("theft")]);
+    assert!(exposure.adds_up());
+    let row = &exposure.rows()[0];
+    assert!(matches!(&row.to, ExposedTo::Service { category, label, .. } if category == "exchange" && label == "E"));
+    assert!(row.inferred && row.is_service && row.tags == 0 && row.way == Some(Way::Mixed), "{row:?}");
+    let text = exposure.to_string();
+    assert!(text.contains("exchange, E, 1 hop, direct (by a rule about services, inferred), behind a mix"), "{text}");
+    assert!(text.contains("exchange in all: 100000 sat at one hop, 0 sat further"), "{text}");
+    let json = serde_json::to_value(&exposure).unwrap();
+    assert_eq!(
+        (&json["rows"][0]["mix_way"], &json["by_category"][0]["direct_sat"]),
+        (&"mixed".into(), &100_000.into())
+    );
+    // Of two sources nobody is told that one's is direct.
+    let other = mix.inputs().nth(1).unwrap().prevout().unwrap();
+    let both = run(&[stolen.seed("theft"), other.seed("other")]).to_string();
+    assert!(both.contains("of any source") && !both.contains("direct"), "{both}");
 }

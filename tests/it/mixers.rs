@@ -35,7 +35,7 @@ fn candidates_come_with_their_number_and_with_decoys() {
     // What came before is asked the same: 1,000,000 finds both, for 1,200,000 there is nothing. No candidate is its own decoy.
     assert_eq!((found.decoys.asked, found.decoys.found, found.decoys.candidates), (2, 1, 2));
     // 30 % over two candidates, of which half is more than chance.
-    assert_eq!(found.confidence().to_ppm(), 75_000);
+    assert_eq!(found.confidence().to_ppm(), 37_500, "as if two more decoys had found something");
     let finding = found.finding(chain.view()).unwrap();
     assert_eq!((finding.rule, finding.features["candidates"].clone()), ("payout/2", detect::Feature::Count(2)));
     let at = format!("{}:0 {}:0", txid("b"), txid("c"));
@@ -49,7 +49,7 @@ fn candidates_come_with_their_number_and_with_decoys() {
     // Where the mixer's coins are known there is one.
     let pot = txid("b");
     let found = asked(&chain, Terms::default(), |tx| tx.txid() == pot);
-    assert_eq!((found.candidates.len(), found.confidence().to_ppm()), (1, 150_000));
+    assert_eq!((found.candidates.len(), found.confidence().to_ppm()), (1, 75_000), "one decoy of two finds it too");
 }
 
 #[test]

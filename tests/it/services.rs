@@ -519,11 +519,11 @@ mod simulated {
         let trace = trace::forward(view, &seeds, &Fifo, &stop, &Options::default());
         let mut named = 0;
         for end in trace.ends() {
-            let Reason::Custom(what) = &end.reason else { continue };
+            let Reason::Classified(what) = &end.reason else { continue };
             named += 1;
             assert_eq!(truth.role(end.output), Some(Role::Deposit));
             let owner = truth.entity(truth.owner(end.output).unwrap());
-            assert!(what.starts_with(&format!("deposit address of {}, deposit/1, ", owner.name)), "{what}");
+            assert_eq!((&what.label, what.rule.as_str()), (&owner.name, deposit::RULE));
         }
         let exits = truth.exits(view, theft);
         let cashed = exits.iter().filter(|exit| exit.kind == EntityKind::Exchange).count();

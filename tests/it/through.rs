@@ -268,7 +268,11 @@ fn a_stop_names_protocol_rule_and_confidence() {
     rules.veto.insert(txid("mix"));
     let vetoed = Through::new(Mode::Stop, Mixes::new(rules, Confidence::from_percent(0)));
     let trace = run(&chain, Rule::Fifo, &vetoed, &seeds);
-    assert!(trace.mixes().is_empty() && trace.suspects().is_empty());
+    // What the list overrules is told, and lies before nothing.
+    let [vetoed] = trace.suspects() else { panic!("one vetoed") };
+    assert!(trace.mixes().is_empty() && vetoed.vetoed && vetoed.finding.rule == "joinmarket/1");
+    let sheet = trace.mix_sheet();
+    assert_eq!((sheet.suspected, sheet.clear.to_sat()), (Amount::ZERO, 9_000_000));
     let trace =
         Rule::Fifo.forward_through(chain.view(), &seeds, &stop::hops(0), &of_round(Mode::Stop), &Options::default());
     assert_eq!(trace.ends()[0].reason, Reason::Hops);
@@ -335,6 +339,76 @@ fn every_rule_crosses_a_mix_of_several_sources() {
     let swept = Mixes::of(view, Rules::default(), Confidence::from_percent(60));
     let (one, other) = (Through::new(Mode::Links, swept), through(Mode::Links));
     assert_eq!(amounts(&run(&chain, Rule::Fifo, &one, &seeds)), amounts(&run(&chain, Rule::Fifo, &other, &seeds)));
+}
+
+#[test]
+fn behind_a_later_mix_outputs_of_the_first_join_nothing() {
+    // One output of the first mix goes through a second; one of that and another of the first are spent together by whoever has them.
+    let inputs = [("a", POOL + 9_500, "a"), ("b", POOL, "b"), ("c", POOL, "c"), ("d", POOL, "d"), ("e", POOL, "e")];
+    let equal: [(u64, &str); 5] = [(POOL, "1"), (POOL, "2"), (POOL, "3"), (POOL, "4"), (POOL, "5")];
+    let others = [("mix:0", POOL, "1"), ("f", POOL + 9_500, "f"), ("g", POOL, "g"), ("h", POOL, "h"), ("i", POOL, "i")];
+    let again: [(u64, &str); 5] = [(POOL, "6"), (POOL, "7"), (POOL, "8"), (POOL, "9"), (POOL, "10")];
+    let chain = sketch(&[
+        ("mix", &inputs, &equal),
+        ("mix2", &others, &again),
+        ("both", &[("mix2:1", POOL, "7"), ("mix:3", POOL, "4")], &[(2 * POOL - 500, "w")]),
+    ]);
+    let trace = run(&chain, Rule::Haircut, &through(Mode::Spread), &[seed(chain.view(), "mix a", 0)]);
+    assert_eq!(trace.mixes().len(), 2);
+    assert!(trace.consolidations().is_empty(), "{:?}", trace.consolidations());
+    let end = chain.view().tx_at(&txid("both")).unwrap().outputs().next().unwrap().index();
+    assert_eq!(trace.behind(end).unwrap().mixes(chain.view(), Way::Mixed).len(), 2);
+}
+
+#[test]
+fn linked_change_spent_with_an_equal_output_names_it() {
+    let chain = sketch(&[
+        ROUND,
+        ("both", &[("mix:1", 4_000_500, "a change"), ("mix:4", 5_000_000, "3")], &[(9_000_000, "shop")]),
+    ]);
+    for mode in [Mode::Spread, Mode::Links] {
+        let trace = run(&chain, Rule::Haircut, &of_round(mode), &[seed(chain.view(), "mix a", 0)]);
+        let [joined] = trace.consolidations() else { panic!("{mode:?}: {:?}", trace.consolidations()) };
+        assert_eq!(joined.outputs.iter().map(|output| chain.view().output(*output).vout()).collect::<Vec<_>>(), [1, 4]);
+        // The change is whole under both.
+        assert_eq!(vouts(&trace, "mix")[1], 4_000_500, "{mode:?}");
+    }
+}
+
+#[test]
+fn a_lead_is_told_by_all_its_outputs() {
+    use fundtrace::report::Report;
+    use fundtrace::tag::{Tag, Tags};
+    // The exchange gets 5,000,000 out of a mix and 4,000,000 that never saw one.
+    let chain = sketch(&[
+        ("loot", &[("x", 13_100_000, "x")], &[(9_000_000, "a"), (4_000_000, "exchange")]),
+        (
+            "mix",
+            &[("loot:0", 9_000_000, "a"), ("b", 7_000_000, "b"), ("c", 12_345_678, "c"), ("d", 5_100_000, "d")],
+            &[
+                (5_000_000, "exchange"),
+                (5_000_000, "2"),
+                (5_000_000, "3"),
+                (5_000_000, "4"),
+                (4_000_500, "a change"),
+                (2_000_400, "b change"),
+                (7_346_000, "c change"),
+                (97_000, "d change"),
+            ],
+        ),
+    ]);
+    let view = chain.view();
+    let mut tags = Tags::default();
+    tags.insert(pay(1, "exchange").script_pubkey, Tag::new("E", "exchange", "a court"));
+    let stop = stop::tagged(&tags);
+    let seeds = [seed(view, "loot x", 0)];
+    let traces = [Rule::Fifo.forward_through(view, &seeds, &stop, &of_round(Mode::Flag), &Options::default())];
+    let report = Report::new(&traces).unwrap().tags(&tags, &[]);
+    let lead = &report.sentences()[0];
+    assert_eq!((lead.amount_sat, lead.rank.mixes), (9_000_000, 0), "the clear part ranks it");
+    let parts = "(2 outputs there: 0.04000000 BTC that no mix lies before; 0.05000000 BTC behind a mix)";
+    assert!(lead.sentence.contains(parts), "{}", lead.sentence);
+    assert!(lead.defeat.iter().any(|line| line.starts_with("the mix: ")), "{:?}", lead.defeat);
 }
 
 #[test]

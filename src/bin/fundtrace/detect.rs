@@ -4,9 +4,11 @@ use std::io::{BufWriter, Error as IoError, Write};
 use std::path::PathBuf;
 
 use clap::Args as ClapArgs;
+use fundtrace::chain::Output;
 use fundtrace::detect::{self, Finding, Kind, Options};
 use fundtrace::service::peel::{Known, Peels, Terms};
 use fundtrace::service::{chips, custodial_mixer};
+use fundtrace::tag::Tag;
 use fundtrace::{BlockHeight, Error, View};
 use serde::Serialize;
 
@@ -77,10 +79,13 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     let chain = input::load(&args.input.input, &args.input.forms, args.input.network)?;
     let tags = services::known(&args.tags, chain.network())?;
     let view = args.as_of.map_or(chain.view(), |height| chain.as_of(BlockHeight::from_u32(height)));
+    mixes::tell_missing(view, &options.coinjoin);
     let mut found = detect::scan(view, &options);
     if options.kinds.contains(&Kind::Peel) {
-        let peels = Peels::of(view, &args.peels_by.rule()?, &Terms::default(), Known::default());
-        found.extend(peels.findings());
+        let tagged = |output: Output<'_>| tags.holding(output).next().is_some();
+        let services = |output: Output<'_>| tags.holding(output).any(Tag::names_service);
+        let known = Known::default().tagged(&tagged).services(&services);
+        found.extend(Peels::of(view, &args.peels_by.rule()?, &Terms::default(), known).findings());
     }
     if options.kinds.contains(&Kind::CustodialMixer) {
         found.extend(chips::scan(view));

@@ -1,13 +1,13 @@
 //! `--allow` and `--veto`: transactions that are mixes, and such as are none, whatever the rules say. The same in `detect` and `trace`.
 
 use std::collections::BTreeSet;
-use std::io::{Error as IoError, ErrorKind};
+use std::io::{Error as IoError, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use fundtrace::Error;
 use fundtrace::bitcoin::Txid;
 use fundtrace::detect::coinjoin::Rules;
+use fundtrace::{Error, View};
 
 /// What is known of mixes beside the rules.
 #[derive(Args, Clone, Default, Debug)]
@@ -50,4 +50,17 @@ pub(crate) fn txids(path: Option<&Path>) -> Result<BTreeSet<Txid>, Error> {
         txids.insert(txid.map_err(|error| Error::from(error).within(format!("{}, line {line}", path.display())))?);
     }
     Ok(txids)
+}
+
+/// Says how many transactions of the lists are not in the input: they change nothing, and a list of another network is easily taken.
+pub(crate) fn tell_missing(view: View<'_>, rules: &Rules) {
+    for (name, list) in [("--allow", &rules.allow), ("--veto", &rules.veto)] {
+        let missing = list.iter().filter(|txid| view.tx_at(txid).is_none()).count();
+        if missing > 0 {
+            let all = list.len();
+            // Nothing is left to tell when standard error is closed.
+            let _ =
+                writeln!(std::io::stderr(), "fundtrace: {name}: {missing} of {all} transactions are not in the input");
+        }
+    }
 }

@@ -22,7 +22,7 @@ use fundtrace::trace::{
 use fundtrace::{AddressIndex, BlockHeight, Error, OutputIndex, View};
 
 use crate::input::{self, InputArgs};
-use crate::mixes::ListArgs;
+use crate::mixes::{self, ListArgs};
 use crate::peels::{self, PeelsBy};
 use crate::progress::Counter;
 use crate::tags::{self, Known, TagArgs};
@@ -243,6 +243,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     let network = chain.network();
     let known = known_tags(args, &case, args.case.as_deref(), network)?;
     let view = case.height().map_or(chain.view(), |height: BlockHeight| chain.as_of(height));
+    if let Some(through) = &through {
+        mixes::tell_missing(view, through.mixes.rules());
+    }
     let guard = cluster::guard(args.coinjoin, args.payjoin);
     let (clusters, named) = match args.owners[..] {
         [] => (None, Vec::new()),

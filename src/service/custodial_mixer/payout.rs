@@ -146,13 +146,20 @@ pub struct Payouts {
 impl Payouts {
     /// Returns how sure the rule is that a given candidate is the payout: a grade.
     ///
-    /// 30 % for the only one, divided by the number of candidates and sets, times the share of decoys that find nothing. Where no decoy could be
-    /// asked, 1 % at most.
+    /// 30 % for the only one, divided by the number of candidates and sets, times the share of decoys that find nothing, as if two more had been asked and
+    /// had found something: few decoys say little. Where none could be asked, 1 % at most; where the search for sets did not end, nothing.
     pub fn confidence(&self) -> Confidence {
         let (asked, found, count) = (self.decoys.asked, self.decoys.found, self.answers());
-        let grade = 300_000_u64.checked_div(count).unwrap_or(0);
-        let grade = (grade * (asked - found)).checked_div(asked).unwrap_or(grade.min(10_000));
+        let grade = if self.sets.is_whole { 300_000_u64.checked_div(count).unwrap_or(0) } else { 0 };
+        let grade = if asked == 0 { grade.min(10_000) } else { grade * (asked - found) / (asked + 2) };
         Confidence::from_ppm(u32::try_from(grade).unwrap_or(0))
+    }
+
+    /// How many blocks of the window the view has: where it ends before, a payout may come later.
+    fn seen(&self, view: View<'_>) -> u32 {
+        let height = view.output(self.deposit).tx().height();
+        let after = view.tip().zip(height).map_or(0, |(tip, height)| tip.to_u32().saturating_sub(height.to_u32()));
+        after.min(self.terms.window_blocks)
     }
 
     /// How many answers there are, single outputs and sets.
@@ -194,6 +201,7 @@ impl Payouts {
             .feature("fee_min_ppm", terms.fee_min_ppm)
             .feature("fee_max_ppm", terms.fee_max_ppm)
             .feature("window_blocks", terms.window_blocks)
+            .feature("window_blocks_seen", self.seen(view))
             .feature("parts_max", terms.parts_max)
             .feature("rests_on", Feature::Txs(rests_on));
         if terms.parts_max > 1 {
@@ -313,7 +321,7 @@ fn row(output: Output<'_>) -> Option<Row> {
 /// assert_eq!(found.candidates[0].amount.to_sat(), 980_000);
 /// // There is one other output of about that size before, and nothing is found for it.
 /// assert_eq!((found.decoys.asked, found.decoys.found), (1, 0));
-/// assert_eq!(found.confidence().to_ppm(), 300_000);
+/// assert_eq!(found.confidence().to_ppm(), 100_000);
 /// ```
 ///
 /// # Fooled by

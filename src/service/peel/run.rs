@@ -58,22 +58,22 @@ pub struct Chain {
     pub payees: usize,
     /// Peels that pay tagged addresses.
     pub peels_tagged: usize,
-    /// Whether the first step spends from a tagged service: then the chain is that service's. A suspect's tag is none.
+    /// Whether the whole chain's first step spends from a tagged service: then the chain is that service's. A suspect's tag is none.
     pub is_payer_tagged: bool,
-    /// Whether the first step spends a coinbase: then it may be a pool's payouts.
+    /// Whether the whole chain's first step spends a coinbase: then it may be a pool's payouts.
     pub is_mined: bool,
     /// Pairs of steps that look alike in every habit, of so many whose habits are known.
     pub alike: (u32, u32),
 }
 
 impl Chain {
-    pub(super) fn of(view: View<'_>, steps: Vec<Step>, stop: Stop, known: Known<'_>) -> Self {
+    /// `head` is what the first step of the whole chain spends.
+    pub(super) fn of(view: View<'_>, steps: Vec<Step>, stop: Stop, head: OutputIndex, known: Known<'_>) -> Self {
         let peels = || steps.iter().flat_map(|step| &step.peels);
         let mut addresses: Vec<_> = peels().filter_map(|(output, _)| view.output(*output).address_index()).collect();
         let without = peels().count() - addresses.len();
         addresses.sort_unstable();
         addresses.dedup();
-        let head = steps[0].spends;
         Self {
             payees: addresses.len() + without,
             peels_tagged: peels().filter(|(output, _)| known.is_tagged(view.output(*output))).count(),
