@@ -101,6 +101,45 @@ impl Kind {
             Self::Processor => "processor",
         }
     }
+
+    /// Says what would show that a finding of this kind is wrong.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fundtrace::detect::Kind;
+    /// assert!(Kind::Deposit.defeat().contains("record"));
+    /// assert!(Kind::ALL.iter().all(|kind| !kind.defeat().is_empty()));
+    /// ```
+    pub fn defeat(self) -> &'static str {
+        match self {
+            Self::Coinjoin => {
+                "one owner who shows that all inputs are theirs: a batch of equal payments has the same form"
+            }
+            Self::Premix => "no mix that spends the pieces, or a payer who shows that they are payments to others",
+            Self::Swap => "the protocol's own record without this swap: anybody can write such a text",
+            Self::Payjoin => "a wallet that spends coins without need, as most that do so are",
+            Self::Batch => "outputs that turn out to be the payer's own",
+            Self::Consolidation => "inputs of several owners: a mix, a payjoin, or an owner who sweeps for others",
+            Self::FanOut => "payees who show that they are strangers: wages of a round amount have the same form",
+            Self::Dormant => {
+                "a change of hands off the chain in the meantime: the coin moved now, its owner need not have slept"
+            }
+            Self::Dust => "a payee who asked for it: small payments and markers of other protocols look alike",
+            Self::Structuring => "prices or fees that come to such amounts by themselves",
+            Self::Peel => {
+                "a service that shows them as its withdrawals: payment after payment from one coin has the same form"
+            }
+            Self::CustodialMixer => "a payer or payee who shows another business: the form is that of many services",
+            Self::Deposit => {
+                "the service's own record that the address is none of its customers', or one owner of all that was swept together"
+            }
+            Self::HotWallet => "the service's own record, or the tag that it rests on being wrong",
+            Self::ColdWallet => "the service's own record, or a customer who shows that it is theirs",
+            Self::Pool => "a miner who shows that it is alone: many blocks of one miner have the same form",
+            Self::Processor => "one owner of all that forwards there",
+        }
+    }
 }
 
 impl fmt::Display for Kind {

@@ -58,6 +58,8 @@ struct Line<'a> {
     whose: Whose,
     #[serde(flatten)]
     finding: &'a Finding,
+    /// What would show that it is wrong.
+    defeat: &'static str,
 }
 
 /// Of what it is.
@@ -108,7 +110,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
 /// A JSON object, or `txid kind verdict 95.0000 % rule name=value ...`
 fn line(whose: Whose, finding: &Finding, json: bool, out: &mut impl Write) -> Result<(), Error> {
     if json {
-        serde_json::to_writer(&mut *out, &Line { whose, finding }).map_err(IoError::from)?;
+        serde_json::to_writer(&mut *out, &Line { whose, finding, defeat: finding.kind.defeat() })
+            .map_err(IoError::from)?;
         return Ok(writeln!(out)?);
     }
     let (Whose::Txid(whose) | Whose::Address(whose)) = whose;
