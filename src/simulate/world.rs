@@ -36,7 +36,7 @@ const AHEAD: u64 = 4_096;
 /// ```
 /// use fundtrace::simulate::{World, WorldSpec};
 /// let mut world = World::new(WorldSpec::new(1_000), 7);
-/// let records: usize = (&mut world).map(|block| block.records().len()).sum();
+/// let records: usize = (&mut world).map(|block| block.records().count()).sum();
 /// assert!(records > 1_000);
 /// assert!(world.thefts().count() <= 1);
 /// # Ok::<(), fundtrace::Error>(())
