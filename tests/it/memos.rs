@@ -219,6 +219,43 @@ fn a_destination_must_have_its_chains_form() {
 }
 
 #[test]
+fn addresses_of_each_chain_and_what_differs_by_a_letter() {
+    use fundtrace::bitcoin::base58;
+    use fundtrace::bitcoin::bech32::{Hrp, segwit};
+    let made = |version: u8| base58::encode_check(&[&[version][..], &[7; 20]].concat());
+    let ltc = segwit::encode_v0(Hrp::parse("ltc").unwrap(), &[7; 20]).unwrap();
+    let known = [
+        ("BTC.BTC", "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4".to_owned()),
+        ("BTC.BTC", "1BvBMSEYstWetqTFn5Au4m4GFg7xJaNVN2".to_owned()),
+        ("BCH.BCH", "qpm2qsznhks23z7629mms6s4cwef74vcwvy22gdx6a".to_owned()),
+        ("BCH.BCH", "ppm2qsznhks23z7629mms6s4cwef74vcwvn0h829pq".to_owned()),
+        ("AVAX.AVAX", "0x3021c479f7F8C9f1D5c7d8523BA5e22C0Bcb5430".to_owned()),
+        ("TRON.TRX", "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t".to_owned()),
+        ("LTC.LTC", ltc),
+        ("LTC.LTC", made(0x30)),
+        ("LTC.LTC", made(0x32)),
+        ("DOGE.DOGE", made(0x1e)),
+        ("DOGE.DOGE", made(0x16)),
+        ("GAIA.ATOM", account("cosmos")),
+        ("THOR.RUNE", account("thor")),
+        ("BNB.BNB", account("bnb")),
+    ];
+    let is_address = |asset: &str, text_of: &str| {
+        let memo = format!("=:{asset}:{text_of}");
+        let finding = found(vec![pay(1, 5_000_000), data(memo.as_bytes())]).unwrap();
+        text(&finding, "destination_kind") == "address"
+    };
+    for (asset, address) in &known {
+        assert!(is_address(asset, address), "{asset} {address}");
+        let (cut, last) = address.split_at(address.len() - 1);
+        let odd = format!("{cut}{}", if last == "q" { 'p' } else { 'q' });
+        assert!(!is_address(asset, &odd) && !is_address(asset, cut), "{asset} {odd}");
+        let other = if *asset == "BTC.BTC" { "LTC.LTC" } else { "BTC.BTC" };
+        assert!(!is_address(other, address), "{other} {address}");
+    }
+}
+
+#[test]
 fn fees_above_all_of_it_and_words_for_numbers_are_undecided() {
     const ETH: &str = "0x3021c479f7F8C9f1D5c7d8523BA5e22C0Bcb5430";
     let said = |rest: &str| {
