@@ -9,6 +9,7 @@ use fundtrace::detect::memo::{self, chainflip, thorchain};
 use fundtrace::detect::{Feature, Finding, Kind, Verdict};
 use fundtrace::report::{self, Report};
 use fundtrace::spec::{self, Rule};
+use fundtrace::tag::{Tag, Tags};
 use fundtrace::trace::{Options, stop};
 use fundtrace::{Chain, ChainBuilder};
 use proptest::prelude::*;
@@ -399,6 +400,17 @@ fn a_trace_says_that_what_pays_its_end_carries_a_swap_memo() {
     // What is not sure is told too, as such.
     let (json, _) = paid("=:ETH.ETH:0x\x1b[31m");
     assert!(json["elsewhere"][0]["swap"].as_str().unwrap().contains("0x\\u{1b}[31m (thorchain/2, undecided)"));
+    // Where the vault is tagged, the lead is a sentence, and the memo one of its reasons.
+    let mut tags = Tags::default();
+    tags.insert(key(1), Tag::new("Vault", "bridge", "a list"));
+    let swap = format!("=:ETH.ETH:{eth}");
+    let spent = NewInput::new(OutPoint::new(txid(1), 0)).prevout(pay(9, 100_000_000));
+    let outputs = vec![pay(1, 50_000_000), data(swap.as_bytes()), pay(9, 49_000_000)];
+    let chain = freeze(vec![tx(1, 8, vec![pay(9, 100_000_000)]), NewTx::claimed(txid(2), vec![spent], outputs)]);
+    let seeds = [chain.view().output_at(OutPoint::new(txid(1), 0)).unwrap().seed("theft")];
+    let traces = spec::run(chain.view(), &seeds, &[Rule::Fifo], &stop::tagged(&tags), &Options::default());
+    let sentences = Report::new(&traces).unwrap().tags(&tags, &[]).sentences();
+    assert!(sentences[0].why.contains(&line), "{}", sentences[0]);
     let (json, table) = paid("only a note");
     assert!(json["elsewhere"][0]["swap"].is_null());
     assert!(!table.contains("swap memo"));
