@@ -24,7 +24,7 @@ use fundtrace::{Chain, View};
 const TXS: u64 = 60_000;
 const SEEDS: [u64; 3] = [1, 2, 3];
 
-const MIXES: [&str; 7] = ["whirlpool", "whirlpool_tx0", "wasabi1", "wasabi2", "joinmarket", "equal", "stonewall"];
+const MIXES: [&str; 6] = ["whirlpool", "whirlpool_tx0", "wasabi1", "wasabi2", "joinmarket", "equal"];
 const SHAPES: [Kind; 6] =
     [Kind::Batch, Kind::Consolidation, Kind::Payjoin, Kind::FanOut, Kind::Dust, Kind::Structuring];
 
@@ -40,7 +40,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         "In {} simulated worlds of {TXS} transactions. Precision is of what was said, recall of what there is; what is undecided is not found.",
         SEEDS.len()
     );
-    println!("Stonewall is a veto: right where the transaction is no mix. Nobody structures payments in these worlds.");
+    println!("Payjoin and structuring affirm nothing. Nobody structures payments in these worlds.");
     println!();
     let shapes = SHAPES.map(Kind::as_str);
     show(&[worlds], &[&MIXES[..], &shapes].concat());
@@ -56,11 +56,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         "On the main chain. JoinMarket and equal outputs are suspicions; every transaction of the blocks is taken for ordinary, for they have no labels."
     );
     let known = Known::of(&folder);
-    let relabelled: u64 = known.relabelled.values().sum();
+    let unlabelled: u64 = known.of_the_form.values().sum();
     println!(
-        "{relabelled} neighbours of labelled mixes are mixes by their own form and count as such ({}).",
-        known.relabelled.iter().map(|(class, count)| format!("{class} {count}")).collect::<Vec<_>>().join(", ")
+        "{unlabelled} neighbours of labelled mixes have a mix's form and no label of their own. They are no part of the figures, for only the rules measured say what they are:"
     );
+    println!();
+    println!("| unlabelled, of the form | transactions |");
+    println!("|---|---|");
+    known.of_the_form.iter().for_each(|(class, count)| println!("| {class} | {count} |"));
     println!();
     let sets = [
         known.labelled(&folder),
@@ -99,6 +102,9 @@ struct Set {
     /// Transactions not of the class of which the class's rule could not tell.
     open: BTreeMap<&'static str, u64>,
     faults: BTreeMap<(&'static str, Fault, String), (u64, Txid)>,
+    /// Transactions that the form of a Stonewall vetoes, and those of them that are mixes.
+    vetoed: u64,
+    vetoed_mixes: u64,
 }
 
 impl Set {
@@ -109,6 +115,8 @@ impl Set {
             score: Detection::default(),
             open: BTreeMap::new(),
             faults: BTreeMap::new(),
+            vetoed: 0,
+            vetoed_mixes: 0,
         }
     }
 
@@ -144,13 +152,11 @@ impl Set {
         }
     }
 
-    /// A veto is right where the transaction is no mix; what it leaves out is no fault.
-    fn veto(&mut self, tx: Tx<'_>, rules: &Rules, is_mix: bool, why: impl Fn(&'static str, Fault) -> String) {
+    /// Counts what the form of a Stonewall vetoes. Which transactions are Stonewalls nobody has labelled, so there is no rate.
+    fn veto(&mut self, tx: Tx<'_>, rules: &Rules, is_mix: bool) {
         let vetoed = rules.classify(tx).is_some_and(|finding| finding.protocol == "stonewall");
-        if vetoed {
-            let truth = if is_mix { Label::Nothing } else { Label::Of("stonewall") };
-            self.add(tx, truth, Some(("stonewall", Verdict::No)), why);
-        }
+        self.vetoed += u64::from(vetoed);
+        self.vetoed_mixes += u64::from(vetoed && is_mix);
     }
 }
 
@@ -169,7 +175,7 @@ fn show(sets: &[Set], classes: &[&'static str]) {
             continue;
         }
         print!("| {} | {class} | {there} | {} | {} |", set.name, score.right, score.missed);
-        let recall = if class == "stonewall" { "n/a".to_owned() } else { score.recall().to_string() };
+        let recall = score.recall();
         println!(" {} | {} | {open} | {} | {recall} |", score.undecided, score.wrong, score.precision());
     }
     println!();
@@ -186,6 +192,15 @@ fn show(sets: &[Set], classes: &[&'static str]) {
             println!("| {} | {class} | {fault} | {count} | {why} | {}.. |", set.name, &txid[..12]);
         }
     }
+    println!();
+    println!("What the form of a Stonewall vetoes; nobody has labelled any, so there is no precision and no recall:");
+    println!();
+    println!("| data | vetoed | of them labelled mixes |");
+    println!("|---|---|---|");
+    for set in sets {
+        let mixes = if set.name.starts_with("blocks") { "n/a".to_owned() } else { set.vetoed_mixes.to_string() };
+        println!("| {} | {} | {mixes} |", set.name, set.vetoed);
+    }
 }
 
 /// Scores the detectors on a simulated world.
@@ -197,7 +212,7 @@ fn simulated(set: &mut Set, view: View<'_>, truth: &Truth) {
         let why = |class, fault| match fault {
             Fault::Wrong => format!("is `{kind}`"),
             Fault::Missed => format!("is `{kind}`: {}", why_not(class, tx)),
-            Fault::Undecided => why_undecided(tx),
+            Fault::Undecided => why_undecided(class, tx),
         };
         let label = match kind {
             True::Whirlpool => Label::Of("whirlpool"),
@@ -209,7 +224,7 @@ fn simulated(set: &mut Set, view: View<'_>, truth: &Truth) {
         };
         let found = mainnet::found(&rules, tx);
         set.add(tx, label, found.as_ref().map(of), why);
-        set.veto(tx, &rules, label != Label::Nothing && kind != True::Tx0, why);
+        set.veto(tx, &rules, label != Label::Nothing && kind != True::Tx0);
         let found = detect::all(tx, &options);
         for shape in SHAPES {
             let label = if is_shape(shape, kind, tx, truth) { Label::Of(shape.as_str()) } else { Label::Nothing };
@@ -301,7 +316,10 @@ fn why_not_joinmarket(tx: Tx<'_>) -> String {
     failed.map_or("the inputs cannot be dealt out", |(_, why)| why).to_owned()
 }
 
-fn why_undecided(tx: Tx<'_>) -> String {
+fn why_undecided(class: &str, tx: Tx<'_>) -> String {
+    if ["payjoin", "structuring"].contains(&class) {
+        return "the rule affirms nothing".to_owned();
+    }
     let unknown = tx.inputs().any(|input| input.value().is_none());
     if unknown { "what an input spends is unknown" } else { "the budget ended" }.to_owned()
 }
@@ -369,24 +387,24 @@ fn show_changes(scores: &BTreeMap<&'static str, Changes>) {
 /// The transactions that the data name as mixes and premixes.
 struct Known {
     classes: BTreeMap<Txid, &'static str>,
-    relabelled: BTreeMap<&'static str, u64>,
+    /// Neighbours of mixes that have no label and a mix's form.
+    of_the_form: BTreeMap<&'static str, u64>,
 }
 
 impl Known {
     fn of(folder: &Path) -> Self {
-        let (mut classes, mut relabelled) = (BTreeMap::new(), BTreeMap::new());
+        let (mut classes, mut of_the_form) = (BTreeMap::new(), BTreeMap::new());
         for (file, truth) in mainnet::labelled() {
             let chain = mainnet::freeze(mainnet::records(folder, file));
             for tx in chain.view().txs() {
-                let label = mainnet::relabelled(file, tx, truth);
-                if let Label::Of(class) = label {
-                    classes.insert(tx.txid(), class);
-                    *relabelled.entry(class).or_default() += u64::from(label != truth);
+                match (mainnet::of_the_form(file, tx), truth) {
+                    (Some(class), _) => *of_the_form.entry(class).or_default() += 1,
+                    (None, Label::Of(class)) => drop(classes.insert(tx.txid(), class)),
+                    _ => {}
                 }
             }
         }
-        relabelled.retain(|_, count| *count > 0);
-        Self { classes, relabelled }
+        Self { classes, of_the_form }
     }
 
     /// What the transaction spends of what is known, and what of its outputs is equal.
@@ -420,11 +438,14 @@ impl Known {
             (Fault::Wrong, None) => format!("labelled as a mix: {}", why_not_joinmarket(tx)),
             (Fault::Missed, Some(finding)) => format!("said to be {}", finding.protocol),
             (Fault::Missed, None) => why_not(class, tx),
-            (Fault::Undecided, _) => why_undecided(tx),
+            (Fault::Undecided, _) => why_undecided(class, tx),
         };
         set.txids.insert(tx.txid());
+        if truth == Label::Unknown {
+            return;
+        }
         set.add(tx, truth, found.as_ref().map(of), why);
-        set.veto(tx, &rules, !matches!(truth, Label::Nothing | Label::Of("whirlpool_tx0")), why);
+        set.veto(tx, &rules, !matches!(truth, Label::Nothing | Label::Of("whirlpool_tx0")));
     }
 
     /// Mixes, look-alikes and what spends mixes, by the labels.
@@ -432,7 +453,7 @@ impl Known {
         let mut set = Set::new("labelled");
         for (file, truth) in mainnet::labelled() {
             let chain = mainnet::freeze(mainnet::records(folder, file));
-            chain.view().txs().for_each(|tx| self.add(&mut set, tx, mainnet::relabelled(file, tx, truth)));
+            chain.view().txs().for_each(|tx| self.add(&mut set, tx, mainnet::label(file, tx, truth)));
         }
         set
     }

@@ -141,7 +141,7 @@ fn one(shape: &Lazy<'_>, kind: Kind, options: &Options) -> Option<Finding> {
 /// let chain = detect::sketch(&[100_000, 100_000, 100_000, 100_000, 101_000], &[100_000; 5])?;
 /// let found = detect::scan(chain.view(), &Options::default());
 /// let rules: Vec<&str> = found.iter().map(|(_, finding)| finding.rule).collect();
-/// assert_eq!(rules, ["whirlpool/1", "whirlpool_lineage/1"]);
+/// assert_eq!(rules, ["whirlpool/1", "whirlpool_lineage/2"]);
 /// let mut options = Options::default();
 /// options.kinds = [Kind::Dust].into();
 /// assert!(detect::scan(chain.view(), &options).is_empty());

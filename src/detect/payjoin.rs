@@ -2,30 +2,31 @@
 //!
 //! In a payjoin the payee adds a coin to the payment, so that inputs are no longer one owner's. From outside such a transaction has an
 //! unnecessary input: even for the larger output the other inputs would have sufficed. Wallets that choose coins carelessly make such
-//! transactions too, and far more often than payjoins occur: a suspicion, for whoever counts on common inputs.
+//! transactions too, and far more often than payjoins occur: of the simulated worlds' transactions with this form, 2 in 1,000 are payjoins
+//! (COMPARE.md). So the rule affirms nothing: each finding is undecided, a suspicion for whoever counts on common inputs.
 //!
 //! References: A. Gibson, PayJoin (2018), "unnecessary input heuristic" 1 and 2; Ghesmati, Kern, Judmayer, Stifter and Weippl, Unnecessary
 //! Input Heuristics and PayJoin Transactions (HCI International 2021).
 
-use super::{Confidence, Finding, Kind};
+use super::{Confidence, Finding, Kind, Verdict};
 use crate::chain::{ScriptType, Tx};
 use crate::id::AddressIndex;
 
 /// The rule's name and version.
-pub const RULE: &str = "unnecessary_input/1";
+pub const RULE: &str = "unnecessary_input/2";
 
 /// More inputs are a consolidation on the side.
 pub(crate) const INPUTS_MAX: usize = 5;
 
-/// Says whether a transaction of two outputs has an input that no payment needed. O(n).
+/// Says whether a transaction of two outputs has an input that no payment needed: undecided, for most that have are no payjoin. O(n).
 ///
 /// # Examples
 ///
 /// ```
-/// use fundtrace::detect::{self, payjoin};
+/// use fundtrace::detect::{self, Verdict, payjoin};
 /// // Whichever output is the payment, the 90,000 alone would have paid it.
 /// let chain = detect::sketch(&[90_000, 40_000], &[70_000, 59_000])?;
-/// assert!(chain.view().txs().find_map(payjoin::find).unwrap().is_yes());
+/// assert_eq!(chain.view().txs().find_map(payjoin::find).unwrap().verdict, Verdict::Undecided);
 /// // Both are needed for the larger one.
 /// let chain = detect::sketch(&[90_000, 40_000], &[110_000, 19_000])?;
 /// assert!(chain.view().txs().find_map(payjoin::find).is_none());
@@ -40,7 +41,7 @@ pub(crate) const INPUTS_MAX: usize = 5;
 /// use fundtrace::detect::{self, Confidence, payjoin};
 /// let chain = detect::sketch(&[90_000, 2_000], &[70_000, 21_000])?;
 /// let finding = chain.view().txs().find_map(payjoin::find).unwrap();
-/// assert!(finding.confidence < Confidence::from_percent(20));
+/// assert!(finding.confidence < Confidence::from_percent(5));
 /// # Ok::<(), fundtrace::Error>(())
 /// ```
 pub fn find(tx: Tx<'_>) -> Option<Finding> {
@@ -72,7 +73,8 @@ pub fn find(tx: Tx<'_>) -> Option<Finding> {
         return None;
     }
     tx.input_addresses().any(|address| address != sender).then(|| {
-        Finding::new(Kind::Payjoin, "payjoin", RULE, Confidence::from_percent(15))
+        Finding::new(Kind::Payjoin, "payjoin", RULE, Confidence::from_percent(2))
+            .verdict(Verdict::Undecided)
             .sat("input_least_sat", least)
             .sat("output_greatest_sat", high)
             .sat("output_least_sat", low)

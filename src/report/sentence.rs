@@ -12,7 +12,7 @@ use bitcoin::{Address, Amount, OutPoint, Txid};
 use serde::Serialize;
 
 use super::tagpack::is_given;
-use super::{Classification, Report, visible};
+use super::{Classification, Report, elsewhere, visible};
 use crate::chain::{Output, View};
 use crate::id::{OutputIndex, TxIndex};
 use crate::tag::{Date, Inferred, Tag, Tags};
@@ -369,6 +369,7 @@ fn why(report: &Report<'_, '_>, places: &Places<'_, '_>, known: &Known<'_, '_>) 
     if ruled && places.0.len() > 1 && places.beside(trace, key).all(|(_, amount)| amount > Amount::ZERO) {
         why.push("every conserving rule that was run puts some of it there".into());
     }
+    why.extend(trace.view().output_at(lead.outpoint).and_then(|output| elsewhere::swap(output.tx())));
     why
 }
 

@@ -4,24 +4,25 @@
 //! consolidation), cuts them into chips, and hands a customer the *keys* of chips that somebody else's money made. No transaction of the chain links deposit and
 //! customer. What can be seen is the making, and that a customer joins chips of several makings (exit consolidation).
 //!
-//! Exchanges and payout scripts pay 0.001, 0.002 and 0.004 BTC too, so the confidence stays low but where the form is strict: that is the
-//! rule of TaintedTX, at least four outputs of at most two values, the repeated one at least 0.001 BTC and a multiple of it.
+//! Exchanges and payout scripts pay 0.001, 0.002 and 0.004 BTC too, so a making is undecided but where the form is strict, many coins go in
+//! and no change comes out. The strict form (feature `strict_form`) is the rule that the tool TaintedTX has for ChipMixer: at least four
+//! outputs of at most two values, the repeated one at least 0.001 BTC and a multiple of it. It says nothing about taint.
 //!
 //! # References
 //!
 //! 1. Wu et al., "Towards Understanding and Demystifying Bitcoin Mixing Services" (WWW 2021): ChipMixer's transactions.
-//! 2. TaintedTX, the rule named above.
+//! 2. TaintedTX, a tracing tool; its form for makings of chips, as named above.
 
 use bitcoin::Amount;
 
 use crate::chain::{Output, Tx, View};
-use crate::detect::{Confidence, Finding, Kind};
+use crate::detect::{Confidence, Finding, Kind, Verdict};
 use crate::id::TxIndex;
 
 /// The rule for transactions that make chips.
-pub const MAKE: &str = "chips_make/1";
+pub const MAKE: &str = "chips_make/2";
 /// The rule for transactions that join them.
-pub const JOIN: &str = "chips_join/1";
+pub const JOIN: &str = "chips_join/2";
 
 /// The least chip: 0.001 BTC.
 pub const CHIP: Amount = Amount::from_sat(100_000);
@@ -29,6 +30,8 @@ pub const CHIP: Amount = Amount::from_sat(100_000);
 const DOUBLINGS: u32 = 13;
 /// TaintedTX has four outputs at least.
 const CHIPS_MIN: usize = 4;
+/// More are a payout (ours).
+const CHIPS_MAX: usize = 100;
 /// So many inputs are an entry consolidation (ours).
 const ENTRY_MIN: usize = 5;
 
@@ -53,33 +56,38 @@ fn is_chip(output: Output<'_>) -> bool {
     output.value().and_then(size).is_some()
 }
 
-/// Says whether a transaction makes chips: at least four outputs, all of them chips but for one of another value. O(n log n).
+/// Says whether a transaction makes chips: 4 to 100 chips, and at most one output of another value. O(n log n).
 ///
-/// Confidence 60 % for TaintedTX's form with an entry consolidation, 40 % for it alone, 15 % otherwise.
+/// Confidence 60 % for the strict form with an entry consolidation and no change; 40 % for the strict form otherwise and 15 % for another,
+/// both undecided.
 ///
 /// # Examples
 ///
 /// ```
-/// use fundtrace::detect::{self, Feature};
+/// use fundtrace::detect::{self, Feature, Verdict};
 /// use fundtrace::service::chips;
-/// let chain = detect::sketch(&[1_000_000; 5], &[800_000, 800_000, 800_000, 800_000, 800_000, 990_000])?;
+/// let chain = detect::sketch(&[1_000_000; 5], &[800_000; 6])?;
 /// let finding = chain.view().txs().find_map(chips::make).unwrap();
-/// assert_eq!(finding.features["chips"], Feature::Count(5));
-/// assert_eq!(finding.confidence.to_ppm(), 600_000);
+/// assert_eq!(finding.features["chips"], Feature::Count(6));
+/// assert_eq!((finding.verdict, finding.confidence.to_ppm()), (Verdict::Yes, 600_000));
 /// // Sizes are mixed: weaker.
 /// let chain = detect::sketch(&[2_000_000], &[100_000, 200_000, 400_000, 800_000])?;
-/// assert_eq!(chain.view().txs().find_map(chips::make).unwrap().confidence.to_ppm(), 150_000);
+/// let finding = chain.view().txs().find_map(chips::make).unwrap();
+/// assert_eq!((finding.verdict, finding.confidence.to_ppm()), (Verdict::Undecided, 150_000));
+/// // Four wages with change: it may be anything.
+/// let chain = detect::sketch(&[1_000_000], &[100_000, 100_000, 100_000, 100_000, 590_000])?;
+/// assert_eq!(chain.view().txs().find_map(chips::make).unwrap().verdict, Verdict::Undecided);
 /// # Ok::<(), fundtrace::Error>(())
 /// ```
 ///
 /// # Fooled by
 ///
-/// A faucet that pays four people 0.001 BTC each from its small change.
+/// A faucet that pays four people 0.001 BTC each from its small change, to the last satoshi.
 ///
 /// ```
 /// use fundtrace::{detect, service::chips};
-/// let chain = detect::sketch(&[90_000; 5], &[100_000, 100_000, 100_000, 100_000, 40_000])?;
-/// assert_eq!(chain.view().txs().find_map(chips::make).unwrap().confidence.to_ppm(), 600_000);
+/// let chain = detect::sketch(&[81_000; 5], &[100_000; 4])?;
+/// assert!(chain.view().txs().find_map(chips::make).unwrap().is_yes());
 /// # Ok::<(), fundtrace::Error>(())
 /// ```
 pub fn make(tx: Tx<'_>) -> Option<Finding> {
@@ -88,7 +96,7 @@ pub fn make(tx: Tx<'_>) -> Option<Finding> {
         return None;
     }
     let mut chips: Vec<u64> = tx.outputs().filter(|output| is_chip(*output)).filter_map(sat).collect();
-    if chips.len() < CHIPS_MIN {
+    if !(CHIPS_MIN..=CHIPS_MAX).contains(&chips.len()) {
         return None;
     }
     chips.sort_unstable();
@@ -97,19 +105,23 @@ pub fn make(tx: Tx<'_>) -> Option<Finding> {
     chips.dedup();
     let strict = chips.len() == 1 || (chips.len() == 2 && count == outputs);
     let entry = tx.inputs().len() >= ENTRY_MIN;
-    let confidence = match (strict, entry) {
-        (true, true) => 60,
-        (true, false) => 40,
-        _ => 15,
+    let change = count < outputs;
+    let (verdict, confidence) = match (strict, entry && !change) {
+        (true, true) => (Verdict::Yes, 60),
+        (true, false) => (Verdict::Undecided, 40),
+        _ => (Verdict::Undecided, 15),
     };
     let finding = Finding::new(Kind::CustodialMixer, "chips", MAKE, Confidence::from_percent(confidence));
     Some(
         finding
+            .verdict(verdict)
+            .feature("change", change)
             .feature("chips", count)
+            .feature("chips_max", CHIPS_MAX)
             .feature("chips_min", CHIPS_MIN)
             .sat("chips_sat", total)
             .denominations(chips)
-            .feature("tainted_tx", strict)
+            .feature("strict_form", strict)
             .feature("entry_consolidation", entry)
             .feature("inputs", tx.inputs().len()),
     )
@@ -118,7 +130,7 @@ pub fn make(tx: Tx<'_>) -> Option<Finding> {
 /// Says whether a transaction joins chips: at least two inputs, each of them a chip that a transaction of [`make`]'s form made. O(n log n)
 /// in the transactions that it spends.
 ///
-/// Confidence 50 % where they come from several makings, of which one has TaintedTX's form; 20 % otherwise.
+/// Confidence 50 % where they come from several makings, of which [`make`] affirms one; undecided with 20 % otherwise.
 ///
 /// # Examples
 ///
@@ -126,29 +138,32 @@ pub fn make(tx: Tx<'_>) -> Option<Finding> {
 #[doc = include_str!("../change/sketch.txt")]
 /// use fundtrace::service::chips;
 /// let chips = |who: &'static str| [(400_000, who), (400_000, "x"), (400_000, "y"), (400_000, "z")];
+/// let coins = [("coin", 340_000, "mixer"); 5];
 /// let chain = sketch(&[
-///     ("a", &[("coin", 1_700_000, "mixer")], &chips("c1")),
-///     ("b", &[("coin", 1_700_000, "mixer")], &chips("c2")),
+///     ("a", &coins, &chips("c1")),
+///     ("b", &coins, &chips("c2")),
 ///     ("c", &[("a:0", 400_000, "c1"), ("b:0", 400_000, "c2")], &[(799_000, "customer")]),
 /// ]);
 /// let finding = chips::join(chain.view().tx_at(&txid("c")).unwrap()).unwrap();
+/// assert!(finding.is_yes());
 /// assert_eq!(finding.confidence.to_ppm(), 500_000);
 /// ```
 ///
 /// # Fooled by
 ///
-/// Somebody whom an employer pays 0.004 BTC a week, together with others.
+/// Somebody whom an employer pays 0.004 BTC a week, together with others, out of five coins and with nothing left.
 ///
 /// ```
 #[doc = include_str!("../change/sketch.txt")]
 /// use fundtrace::service::chips;
 /// let wages = |who: &'static str| [(400_000, who), (400_000, "ann"), (400_000, "ben"), (400_000, "cid")];
+/// let coins = [("coin", 340_000, "boss"); 5];
 /// let chain = sketch(&[
-///     ("a", &[("coin", 1_700_000, "boss")], &wages("me")),
-///     ("b", &[("coin", 1_700_000, "boss")], &wages("me")),
+///     ("a", &coins, &wages("me")),
+///     ("b", &coins, &wages("me")),
 ///     ("c", &[("a:0", 400_000, "me"), ("b:0", 400_000, "me")], &[(799_000, "landlord")]),
 /// ]);
-/// assert!(chips::join(chain.view().tx_at(&txid("c")).unwrap()).is_some());
+/// assert!(chips::join(chain.view().tx_at(&txid("c")).unwrap()).unwrap().is_yes());
 /// ```
 pub fn join(tx: Tx<'_>) -> Option<Finding> {
     if tx.inputs().len() < 2 || tx.is_coinbase() || !tx.inputs().all(|input| input.value().and_then(size).is_some()) {
@@ -159,11 +174,12 @@ pub fn join(tx: Tx<'_>) -> Option<Finding> {
     makers.sort_unstable();
     makers.dedup();
     let made: Vec<Finding> = makers.iter().map(|maker| make(tx.view().tx(*maker))).collect::<Option<_>>()?;
-    let strict = made.iter().any(|finding| finding.confidence >= Confidence::from_percent(40));
-    let percent = if strict && makers.len() > 1 { 50 } else { 20 };
+    let affirmed = made.iter().any(Finding::is_yes) && makers.len() > 1;
+    let (verdict, percent) = if affirmed { (Verdict::Yes, 50) } else { (Verdict::Undecided, 20) };
     let rests_on = makers.iter().map(|maker| tx.view().tx(*maker).txid()).collect();
     Some(
         Finding::new(Kind::CustodialMixer, "chips", JOIN, Confidence::from_percent(percent))
+            .verdict(verdict)
             .feature("chips", tx.inputs().len())
             .sat("chips_sat", tx.inputs().filter_map(|input| Some(input.value()?.to_sat())).sum())
             .feature("makings", makers.len())

@@ -531,8 +531,10 @@ fn detect_prints_one_finding_a_line() {
     assert_eq!(first["confidence"], 950_000);
     assert_eq!(first["features"]["entrants"], 4);
     assert_eq!(first["features"]["denominations_sat"], serde_json::json!([1_000_000]));
-    assert_eq!(lines[1]["rule"], "whirlpool_lineage/1");
+    assert_eq!(lines[1]["rule"], "whirlpool_lineage/2");
     assert_eq!(lines[1]["verdict"], "undecided");
+    // It rests on nothing, so it is no surer than the form.
+    assert_eq!((&lines[1]["confidence"], &lines[1]["features"]["rests_on"]), (&950_000.into(), &serde_json::json!([])));
     assert!(out.starts_with("{\"txid\":"));
     // A veto, other kinds, an earlier height, words.
     let veto = folder.write("veto.txt", format!("# known\n{}\n", first["txid"].as_str().unwrap()));

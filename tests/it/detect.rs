@@ -17,8 +17,8 @@ use fundtrace::eval::Label;
 use fundtrace::{Chain, source};
 
 use crate::mainnet::{
-    OTHER, POSTMIX, TX0, WASABI1, WASABI1_EARLY, WASABI2, WHIRLPOOL, freeze, labelled, listed, read, records,
-    relabelled, said, single_blocks, with_prevouts,
+    OTHER, POSTMIX, TX0, WASABI1, WASABI1_EARLY, WASABI2, WHIRLPOOL, freeze, label, labelled, listed, read, records,
+    said, single_blocks, with_prevouts,
 };
 
 fn folder() -> Option<PathBuf> {
@@ -48,14 +48,16 @@ fn mixes_of_the_main_chain_are_told_from_what_looks_like_them() {
         let chain = freeze(records(&folder, file));
         for tx in chain.view().txs() {
             let said = said(&Rules::default(), tx);
-            let truth = relabelled(file, tx, truth);
+            let truth = label(file, tx, truth);
             total.add(truth, said);
-            if said != truth {
+            if said != truth && truth != Label::Unknown {
                 *wrong.entry((file, format!("{said:?}"))).or_default() += 1;
             }
         }
     }
-    for class in ["whirlpool", "whirlpool_tx0", "wasabi1", "wasabi2"] {
+    // Of 174 only the rules themselves say what they are: they prove nothing.
+    assert_eq!(total.unknown, 174);
+    for (class, labelled) in [("whirlpool", 562), ("whirlpool_tx0", 281), ("wasabi1", 140), ("wasabi2", 14)] {
         let score = total.class(&class);
         println!(
             "{class}: precision {} recall {} of {}",
@@ -63,7 +65,7 @@ fn mixes_of_the_main_chain_are_told_from_what_looks_like_them() {
             score.recall(),
             score.right + score.missed
         );
-        assert!(score.right > 0);
+        assert_eq!(score.right, labelled, "{class}");
         // By the labels 34 are wrong: rounds of August to October 2018 that spend Wasabi's, have as many equal outputs of the same odd
         // amounts (0.01007 to 0.0501 BTC) as the labelled rounds of those days, and do not pay the coordinator's two addresses, by which the labels go.
         let wrong = if class == "wasabi1" { 34 } else { 0 };
@@ -96,6 +98,8 @@ fn the_ancestry_of_whirlpools_is_right() {
     let mut counts: BTreeMap<(Kind, Verdict), u32> = BTreeMap::new();
     for (_, finding) in lineage::whirlpool(chain.view(), &BTreeSet::new()) {
         *counts.entry((finding.kind, finding.verdict)).or_default() += 1;
+        // What is affirmed rests on something, and what is undecided is no surer than the form.
+        assert_eq!(finding.is_yes(), finding.confidence.to_ppm() == 990_000, "{finding:?}");
     }
     println!("{counts:?}");
     // Every mix has a parent before the file's first day, so none is confirmed; none is refuted either.

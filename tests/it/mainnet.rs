@@ -108,20 +108,25 @@ pub fn labelled() -> Vec<(&'static str, Label<&'static str>)> {
     files
 }
 
-/// The labels of the files with neighbours are by side: who spends a mix, who pays into one. Some of those are mixes themselves.
-pub fn relabelled(file: &str, tx: Tx<'_>, truth: Label<&'static str>) -> Label<&'static str> {
-    let said = said(&Rules::default(), tx);
-    let is_mix = match (file, said) {
+/// The class of a transaction that stands in a file of neighbours, who spend a mix or pay into one, and that has a mix's form itself. No label says
+/// so but the rule that is to be measured.
+pub fn of_the_form(file: &str, tx: Tx<'_>) -> Option<&'static str> {
+    match (file, said(&Rules::default(), tx)) {
         // The file is of what spends a mix, and a mix that spends one is a remix: here 94, later than the mixes in the other file or
         // earlier. Likewise 79 in the file of what pays into mixes, which have no data and the pool's amount alone.
         (_, Label::Of("whirlpool")) if file == POSTMIX[0] || file == TX0 => {
-            tx.outputs().all(|output| output.value() == tx.outputs().next().unwrap().value())
+            let pool = tx.outputs().next().map(|output| output.value());
+            tx.outputs().all(|output| Some(output.value()) == pool).then_some("whirlpool")
         }
         // One round of 240 inputs that the heuristic labels put behind a JoinMarket one; 201 of its 229 outputs are standard.
-        (_, Label::Of("wasabi2")) if file == POSTMIX[4] => tx.inputs().len() == 240,
-        _ => false,
-    };
-    if is_mix { said } else { truth }
+        (_, Label::Of("wasabi2")) if file == POSTMIX[4] => (tx.inputs().len() == 240).then_some("wasabi2"),
+        _ => None,
+    }
+}
+
+/// What a transaction of a file is: the file's label, and unknown of what is [of a mix's form](of_the_form) without a label.
+pub fn label(file: &str, tx: Tx<'_>, truth: Label<&'static str>) -> Label<&'static str> {
+    if of_the_form(file, tx).is_some() { Label::Unknown } else { truth }
 }
 
 /// Blocks of the main chain without what their inputs spend, by name.

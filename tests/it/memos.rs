@@ -7,6 +7,10 @@ use fundtrace::chain::{NewInput, NewTx};
 use fundtrace::detect::memo::thorchain::{Action, Holding, Memo};
 use fundtrace::detect::memo::{self, chainflip, thorchain};
 use fundtrace::detect::{Feature, Finding, Kind, Verdict};
+use fundtrace::report::{self, Report};
+use fundtrace::spec::{self, Rule};
+use fundtrace::tag::{Tag, Tags};
+use fundtrace::trace::{Options, stop};
 use fundtrace::{Chain, ChainBuilder};
 use proptest::prelude::*;
 
@@ -150,7 +154,7 @@ fn the_documents_examples_are_read() {
 fn a_swap_in_a_transaction_names_where_it_goes() {
     let memo = "=:ETH.ETH:0xd58610f89265a2fb637ac40edf59141ff873b266:0/1/0:te:0";
     let finding = found(vec![pay(1, 5_000_000), data(memo.as_bytes()), pay(9, 90_000_000)]).unwrap();
-    assert_eq!((finding.kind, finding.protocol, finding.rule), (Kind::Swap, "thorchain", "thorchain/1"));
+    assert_eq!((finding.kind, finding.protocol, finding.rule), (Kind::Swap, "thorchain", "thorchain/2"));
     assert_eq!(text(&finding, "destination_chain"), "ETH");
     assert_eq!(finding.features["paid_sat"], Feature::Value(Amount::from_sat(5_000_000)));
     // Two outputs hold one memo.
@@ -163,6 +167,129 @@ fn a_swap_in_a_transaction_names_where_it_goes() {
     assert_eq!(ignored.features["ignored_by_protocol"], Feature::Flag(true));
     assert!(ignored.confidence < finding.confidence);
     assert!(found(vec![pay(1, 5), data(b"just a note")]).is_none());
+}
+
+#[test]
+fn a_destination_must_have_its_chains_form() {
+    const ETH: &str = "0x3021c479f7F8C9f1D5c7d8523BA5e22C0Bcb5430";
+    let said = |memo: &str| found(vec![pay(1, 5_000_000), data(memo.as_bytes()), pay(9, 90_000_000)]).unwrap();
+    let percent = |finding: &Finding| finding.confidence.to_ppm() / 10_000;
+    let own = account("thor");
+    let right = [
+        format!("=:ETH.ETH:{ETH}:0/1/0:t:0"),
+        format!("=:b:{}", address(5)),
+        format!("s:r:{own}"),
+        format!("=:BTC/BTC:{own}"),
+        format!("=:g:{}", account("cosmos")),
+        format!("SWAP:ETH.USDC-0xA0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48:{ETH}/{}:1e8:a/b:10/10000", address(9)),
+    ];
+    for memo in &right {
+        let finding = said(memo);
+        assert_eq!((finding.verdict, percent(&finding)), (Verdict::Yes, 90), "{memo}");
+        assert_eq!(text(&finding, "destination_kind"), "address", "{memo}");
+        assert_eq!(finding.features["destination_valid"], Feature::Flag(true));
+    }
+    let wrong = [
+        "=:ETH.ETH:0x".to_owned(),
+        format!("=:ETH.ETH:{ETH}\x1b[31m"),
+        format!("=:ETH.ETH:{}", &ETH[..41]),
+        "=:BTC.BTC:bc1qhello".to_owned(),
+        format!("=:BTC/BTC:{}", address(5)),
+        format!("=:LTC.LTC:{ETH}"),
+        "=:DOGE.DOGE:Not A Dog".to_owned(),
+        "=:XRP.XRP:\x07".to_owned(),
+        "=:e".to_owned(),
+    ];
+    for memo in &wrong {
+        let finding = said(memo);
+        assert_eq!(finding.verdict, Verdict::Undecided, "{memo:?}");
+        assert!(percent(&finding) <= 20, "{memo:?}");
+        assert_eq!(finding.features["destination_valid"], Feature::Flag(false), "{memo:?}");
+    }
+    // No control byte reaches whoever reads the finding, and one elsewhere is no better.
+    assert_eq!(text(&said(&wrong[1]), "destination"), format!("{ETH}\\u{{1b}}[31m"));
+    let hidden = said(&format!("=:ETH.ETH:{ETH}:0:t\x1b:5"));
+    assert_eq!((hidden.verdict, &hidden.features["control_bytes"]), (Verdict::Undecided, &Feature::Flag(true)));
+    // A name that the protocol may know is no address.
+    let named = said("=:ETH.ETH:nobody-knows");
+    assert_eq!((named.verdict, percent(&named)), (Verdict::Yes, 50));
+    assert_eq!(text(&named, "destination_kind"), "thorname");
+    // A chain whose form is not known here.
+    let other = said("=:SOL.SOL:4Nd1mBQtrMJVYVfKf2PJy9NZUZdTAsp7D4xWLs4gDB4T");
+    assert_eq!((percent(&other), text(&other, "destination_kind").as_str()), (70, "unchecked"));
+}
+
+#[test]
+fn addresses_of_each_chain_and_what_differs_by_a_letter() {
+    use fundtrace::bitcoin::base58;
+    use fundtrace::bitcoin::bech32::{Hrp, segwit};
+    let made = |version: u8| base58::encode_check(&[&[version][..], &[7; 20]].concat());
+    let ltc = segwit::encode_v0(Hrp::parse("ltc").unwrap(), &[7; 20]).unwrap();
+    let known = [
+        ("BTC.BTC", "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4".to_owned()),
+        ("BTC.BTC", "1BvBMSEYstWetqTFn5Au4m4GFg7xJaNVN2".to_owned()),
+        ("BCH.BCH", "qpm2qsznhks23z7629mms6s4cwef74vcwvy22gdx6a".to_owned()),
+        ("BCH.BCH", "ppm2qsznhks23z7629mms6s4cwef74vcwvn0h829pq".to_owned()),
+        ("AVAX.AVAX", "0x3021c479f7F8C9f1D5c7d8523BA5e22C0Bcb5430".to_owned()),
+        ("TRON.TRX", "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t".to_owned()),
+        ("LTC.LTC", ltc),
+        ("LTC.LTC", made(0x30)),
+        ("LTC.LTC", made(0x32)),
+        ("DOGE.DOGE", made(0x1e)),
+        ("DOGE.DOGE", made(0x16)),
+        ("GAIA.ATOM", account("cosmos")),
+        ("THOR.RUNE", account("thor")),
+        ("BNB.BNB", account("bnb")),
+    ];
+    let is_address = |asset: &str, text_of: &str| {
+        let memo = format!("=:{asset}:{text_of}");
+        let finding = found(vec![pay(1, 5_000_000), data(memo.as_bytes())]).unwrap();
+        text(&finding, "destination_kind") == "address"
+    };
+    for (asset, address) in &known {
+        assert!(is_address(asset, address), "{asset} {address}");
+        let (cut, last) = address.split_at(address.len() - 1);
+        let odd = format!("{cut}{}", if last == "q" { 'p' } else { 'q' });
+        assert!(!is_address(asset, &odd) && !is_address(asset, cut), "{asset} {odd}");
+        let other = if *asset == "BTC.BTC" { "LTC.LTC" } else { "BTC.BTC" };
+        assert!(!is_address(other, address), "{other} {address}");
+    }
+}
+
+#[test]
+fn fees_above_all_of_it_and_words_for_numbers_are_undecided() {
+    const ETH: &str = "0x3021c479f7F8C9f1D5c7d8523BA5e22C0Bcb5430";
+    let said = |rest: &str| {
+        let memo = format!("=:e:{ETH}:{rest}");
+        found(vec![pay(1, 5_000_000), data(memo.as_bytes())]).unwrap()
+    };
+    for rest in
+        ["0/1/1:t:1000000", "0:t/u:5/10001", "0:t:ten", "soon:t:5", "0:t:999999999999999999999999999999999999999999"]
+    {
+        let finding = said(rest);
+        assert_eq!(finding.verdict, Verdict::Undecided, "{rest}");
+        assert!(finding.confidence.to_ppm() <= 200_000, "{rest}");
+        assert_eq!(finding.features["destination_valid"], Feature::Flag(true));
+    }
+    assert_eq!(said("0:t:10000").verdict, Verdict::Yes);
+}
+
+#[test]
+fn words_that_ask_for_no_swap_are_undecided() {
+    for memo in ["a:hello", "d:me", "bond:me", "trade+:you", "n:bob", "r:12345", "noop"] {
+        let finding = found(vec![pay(1, 5_000_000), data(memo.as_bytes())]).unwrap();
+        assert_eq!(finding.verdict, Verdict::Undecided, "{memo}");
+    }
+    for memo in ["+:BTC.BTC:thor1xyz".to_owned(), format!("trade+:{}", account("thor"))] {
+        let finding = found(vec![pay(1, 5_000_000), data(memo.as_bytes())]).unwrap();
+        assert_eq!(finding.verdict, Verdict::Yes, "{memo}");
+    }
+}
+
+/// An address of a chain of the Cosmos family.
+fn account(hrp: &str) -> String {
+    use fundtrace::bitcoin::bech32::{self, Bech32, Hrp};
+    bech32::encode::<Bech32>(Hrp::parse(hrp).unwrap(), &[7; 20]).unwrap()
 }
 
 fn chainflip_bytes(version: u8, asset: u8, destination: &[u8], affiliates: &[(u8, u8)]) -> Vec<u8> {
@@ -235,6 +362,58 @@ fn outbounds_are_joined_to_their_inbounds() {
     let chain = freeze(vec![elsewhere, out("OUT", 5)]);
     let finding = memo::join(chain.view().tx_at(&txid(2)).unwrap(), chain.view()).unwrap();
     assert_eq!(finding.verdict, Verdict::Undecided);
+}
+
+#[test]
+fn a_trace_says_that_what_pays_its_end_carries_a_swap_memo() {
+    let paid = |memo: &str| {
+        let spent = NewInput::new(OutPoint::new(txid(1), 0)).prevout(pay(9, 100_000_000));
+        let chain = freeze(vec![
+            tx(1, 8, vec![pay(9, 100_000_000)]),
+            NewTx::claimed(txid(2), vec![spent], vec![pay(1, 50_000_000), data(memo.as_bytes()), pay(9, 49_000_000)]),
+        ]);
+        let seeds = [chain.view().output_at(OutPoint::new(txid(1), 0)).unwrap().seed("theft")];
+        let traces = spec::run(chain.view(), &seeds, &[Rule::Fifo], &stop::never(), &Options::default());
+        let report = Report::new(&traces).unwrap();
+        let (mut json, mut table) = (Vec::new(), Vec::new());
+        report::json::write(&report, &mut json).unwrap();
+        report::table::write(&report, &mut table).unwrap();
+        (serde_json::from_slice::<serde_json::Value>(&json).unwrap(), String::from_utf8(table).unwrap())
+    };
+    let eth = "0x3021c479f7F8C9f1D5c7d8523BA5e22C0Bcb5430";
+    let (json, table) = paid(&format!("=:ETH.ETH:{eth}"));
+    let line = format!(
+        "this transaction carries a swap memo: thorchain to ETH.ETH {eth} (thorchain/2, confidence 90 %): the coins may go on on another chain"
+    );
+    let rows = json["elsewhere"].as_array().unwrap();
+    assert_eq!(rows.len(), 2);
+    assert!(rows.iter().all(|row| row["swap"] == line.as_str()), "{rows:?}");
+    assert!(table.contains(&line), "{table}");
+    let (json, table) = paid("=:ETH.ETH:nobody-knows");
+    assert!(
+        json["elsewhere"][0]["swap"]
+            .as_str()
+            .unwrap()
+            .contains("ETH.ETH the name nobody-knows (thorchain/2, confidence 50 %)")
+    );
+    assert!(table.contains("the name nobody-knows"), "{table}");
+    // What is not sure is told too, as such.
+    let (json, _) = paid("=:ETH.ETH:0x\x1b[31m");
+    assert!(json["elsewhere"][0]["swap"].as_str().unwrap().contains("0x\\u{1b}[31m (thorchain/2, undecided)"));
+    // Where the vault is tagged, the lead is a sentence, and the memo one of its reasons.
+    let mut tags = Tags::default();
+    tags.insert(key(1), Tag::new("Vault", "bridge", "a list"));
+    let swap = format!("=:ETH.ETH:{eth}");
+    let spent = NewInput::new(OutPoint::new(txid(1), 0)).prevout(pay(9, 100_000_000));
+    let outputs = vec![pay(1, 50_000_000), data(swap.as_bytes()), pay(9, 49_000_000)];
+    let chain = freeze(vec![tx(1, 8, vec![pay(9, 100_000_000)]), NewTx::claimed(txid(2), vec![spent], outputs)]);
+    let seeds = [chain.view().output_at(OutPoint::new(txid(1), 0)).unwrap().seed("theft")];
+    let traces = spec::run(chain.view(), &seeds, &[Rule::Fifo], &stop::tagged(&tags), &Options::default());
+    let sentences = Report::new(&traces).unwrap().tags(&tags, &[]).sentences();
+    assert!(sentences[0].why.contains(&line), "{}", sentences[0]);
+    let (json, table) = paid("only a note");
+    assert!(json["elsewhere"][0]["swap"].is_null());
+    assert!(!table.contains("swap memo"));
 }
 
 proptest! {

@@ -2,6 +2,7 @@
 
 use fundtrace::bitcoin::{Amount, OutPoint};
 use fundtrace::chain::Tx;
+use fundtrace::detect::Verdict;
 use fundtrace::service::chips;
 use fundtrace::service::custodial_mixer::{self, Payouts, Terms};
 use fundtrace::{Chain, detect};
@@ -145,10 +146,16 @@ fn chips_are_powers_of_two() {
     }
     let said = |inputs: &[u64], outputs: &[u64]| {
         let chain = detect::sketch(inputs, outputs).unwrap();
-        chain.view().txs().find_map(chips::make).map(|finding| finding.confidence.to_ppm())
+        chain.view().txs().find_map(chips::make).map(|finding| (finding.verdict, finding.confidence.to_ppm()))
     };
-    assert_eq!(said(&[3_000_000], &[400_000; 4]), Some(400_000));
-    assert_eq!(said(&[1_000_000; 5], &[800_000; 4]), Some(600_000));
+    assert_eq!(said(&[3_000_000], &[400_000; 4]), Some((Verdict::Undecided, 400_000)));
+    assert_eq!(said(&[1_000_000; 5], &[800_000; 4]), Some((Verdict::Yes, 600_000)));
+    // With change nothing tells them from wages.
+    assert_eq!(said(&[1_000_000; 5], &[800_000, 800_000, 800_000, 800_000, 7]), Some((Verdict::Undecided, 400_000)));
+    assert_eq!(said(&[3_000_000], &[100_000, 200_000, 400_000, 800_000]), Some((Verdict::Undecided, 150_000)));
+    // A hundred chips are the most, more are a payout.
+    assert_eq!(said(&[3_000_000; 5], &[100_000; 100]), Some((Verdict::Yes, 600_000)));
+    assert_eq!(said(&[3_000_000; 5], &[100_000; 101]), None);
     // Two other values are one too many; three chips one too few.
     assert_eq!(said(&[3_000_000], &[400_000, 400_000, 400_000, 400_000, 5_000, 6_000]), None);
     assert_eq!(said(&[3_000_000], &[400_000, 400_000, 400_000, 5_000]), None);
@@ -161,7 +168,11 @@ fn scans_say_what_their_rules_say() {
         ("b", &[("a:0", 400_000, "p"), ("a:1", 400_000, "q")], &[(799_000, "customer")]),
         ("c", &[("a:2", 400_000, "r"), ("coin", 400_000, "t")], &[(799_000, "customer")]),
     ]);
-    let rules: Vec<_> = chips::scan(chain.view()).into_iter().map(|(_, finding)| finding.rule).collect();
+    let found = chips::scan(chain.view());
+    let rules: Vec<_> = found.iter().map(|(_, finding)| finding.rule).collect();
+    // One coin went in, so neither rule affirms anything.
+    assert!(found.iter().all(|(_, finding)| finding.verdict == Verdict::Undecided));
+    assert!(found[0].1.features.contains_key("strict_form"));
     // What is a chip by its value alone was made by nobody, and `c` is no join.
     assert_eq!(rules, [chips::MAKE, chips::JOIN]);
     assert!(custodial_mixer::scan(chain.view()).is_empty());

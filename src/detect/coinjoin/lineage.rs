@@ -18,7 +18,10 @@ use crate::detect::{Confidence, Feature, Finding, Kind, Verdict};
 use crate::id::TxIndex;
 
 /// The rule's name and version.
-pub const RULE: &str = "whirlpool_lineage/1";
+pub const RULE: &str = "whirlpool_lineage/2";
+
+/// Of what rests on transactions that were looked at.
+const SURE: Confidence = Confidence::from_percent(99);
 
 /// What the form says, and what the sweep has found.
 struct Known {
@@ -34,14 +37,16 @@ struct Parents {
     premixes: usize,
     unknown: usize,
     wrong: usize,
-    txids: BTreeSet<Txid>,
+    right_txids: BTreeSet<Txid>,
+    wrong_txids: BTreeSet<Txid>,
 }
 
 /// Judges every mix and Tx0 of a view, in chain order.
 ///
 /// A mix is confirmed when all its inputs have the right parents, refuted when a supplied one is wrong, and undecided when some are not
 /// supplied. A Tx0 is confirmed when a mix that is not refuted spends one of its outputs, and undecided otherwise. What a finding rests
-/// on is its feature `rests_on`.
+/// on is its feature `rests_on`: the right parents, of a refuted mix the wrong ones, of a Tx0 the mixes. A verdict that rests on some has
+/// 99 %; one that is undecided, or is the caller's word about an anchor, has what the form alone has.
 ///
 /// # Complexity
 ///
@@ -56,6 +61,7 @@ struct Parents {
 /// let found = lineage::whirlpool(chain.view(), &Default::default());
 /// assert_eq!(found.len(), 1);
 /// assert_eq!(found[0].1.verdict, Verdict::Undecided);
+/// assert_eq!(found[0].1.confidence.to_ppm(), 950_000);
 /// let anchor = chain.view().tx(found[0].0).txid();
 /// assert!(lineage::whirlpool(chain.view(), &[anchor].into())[0].1.is_yes());
 /// # Ok::<(), fundtrace::Error>(())
@@ -87,8 +93,8 @@ pub(crate) fn judge<'a>(
             _ => continue,
         };
         let mut verdict = Verdict::Undecided;
-        let mut finding = Finding::new(form.kind, "whirlpool", RULE, Confidence::from_percent(99))
-            .feature("pool_sat", Feature::Value(pool));
+        let mut finding =
+            Finding::new(form.kind, "whirlpool", RULE, form.confidence).feature("pool_sat", Feature::Value(pool));
         if form.kind == Kind::Coinjoin {
             let parents = parents(tx, pool, &known);
             let anchor = anchors.contains(&tx.txid());
@@ -102,13 +108,17 @@ pub(crate) fn judge<'a>(
                     confirmed.entry(parent.index()).or_default().insert(tx.txid());
                 }
             }
+            let rests_on = if verdict == Verdict::No { parents.wrong_txids } else { parents.right_txids };
+            if verdict != Verdict::Undecided && !rests_on.is_empty() {
+                finding.confidence = SURE;
+            }
             finding = finding
                 .feature("anchor", anchor)
                 .feature("inputs_from_mixes", parents.mixes)
                 .feature("inputs_from_premix", parents.premixes)
                 .feature("inputs_unknown", parents.unknown)
                 .feature("inputs_wrong", parents.wrong)
-                .feature("rests_on", Feature::Txs(parents.txids.into_iter().collect()));
+                .feature("rests_on", Feature::Txs(rests_on.into_iter().collect()));
         }
         known.insert(index, Known { kind: form.kind, pool, refuted: verdict == Verdict::No });
         judged.push((index, finding.verdict(verdict)));
@@ -116,6 +126,9 @@ pub(crate) fn judge<'a>(
     for (index, finding) in judged.iter_mut().filter(|(_, finding)| finding.kind == Kind::Premix) {
         let spenders = confirmed.remove(index).unwrap_or_default();
         finding.verdict = if spenders.is_empty() { Verdict::Undecided } else { Verdict::Yes };
+        if !spenders.is_empty() {
+            finding.confidence = SURE;
+        }
         finding.features.insert("rests_on", Feature::Txs(spenders.into_iter().collect()));
     }
     judged
@@ -137,14 +150,17 @@ fn parents(tx: Tx<'_>, pool: Amount, known: &BTreeMap<TxIndex, Known>) -> Parent
         let wanted = if input.value() == Some(pool) { Kind::Coinjoin } else { Kind::Premix };
         match known.get(&parent.index()) {
             Some(known) if known.kind == wanted && known.pool == pool && !known.refuted => {
-                parents.txids.insert(parent.txid());
+                parents.right_txids.insert(parent.txid());
                 if wanted == Kind::Coinjoin {
                     parents.mixes += 1;
                 } else {
                     parents.premixes += 1;
                 }
             }
-            _ => parents.wrong += 1,
+            _ => {
+                parents.wrong_txids.insert(parent.txid());
+                parents.wrong += 1;
+            }
         }
     }
     parents

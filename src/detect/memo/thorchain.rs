@@ -6,11 +6,15 @@
 //!    number of a streaming swap, affiliates and their basis points.
 //! 3. A vault's own payment says `OUT:` or `REFUND:` and the hash of the inbound. [`join`] looks it up.
 //! 4. Actions that are not in the table are unknown, and no error: the grammar grows.
+//! 5. What a swap names as its destination must have the form of an address of the asset's chain, or be a THORName, a short name that the
+//!    protocol looks up; fees are 10,000 basis points at most; there are no control bytes. Otherwise the rule leaves it undecided: the
+//!    protocol would refuse it, and still somebody paid with a memo.
 //!
 //! Source: THORChain's public documents on memos.
 
 mod action;
 mod asset;
+mod destination;
 mod join;
 mod parse;
 
@@ -19,26 +23,39 @@ pub use asset::{Asset, Holding};
 pub use join::{JOIN_RULE, join};
 pub use parse::Memo;
 
+use bitcoin::Network;
+
 use super::payload;
 use crate::chain::{Output, Tx};
-use crate::detect::{Confidence, Feature, Finding, Kind, shape};
+use crate::detect::{Confidence, Feature, Finding, Kind, Verdict, shape};
+use destination::Form;
 
 /// The rule's name and version.
-pub const RULE: &str = "thorchain/1";
+pub const RULE: &str = "thorchain/2";
 
 /// The protocol ignores a transaction with more outputs, or with more that are worth something.
 const OUTPUTS_MAX: usize = 12;
 const VALUED_OUTPUTS_MAX: usize = 10;
+/// All of it.
+const BASIS_POINTS_MAX: u128 = 10_000;
+/// What is graded lower than this is undecided.
+const YES_MIN: u32 = 50;
+/// The most for a memo that the protocol would refuse.
+const REFUSED: u32 = 20;
 
-/// The memo of a transaction: the texts of all its data outputs; `None` when they are no text.
-fn memo_of(tx: Tx<'_>) -> Option<Memo> {
+/// The text of all data outputs of a transaction; `None` when they are no text.
+fn text_of(tx: Tx<'_>) -> Option<String> {
     let mut bytes = Vec::new();
     for output in tx.outputs().filter(|output| shape::is_data(*output)) {
         bytes.extend(payload(output.script()?)?);
     }
     // Cheaper than the table for the data of all other protocols.
-    let text = str::from_utf8(&bytes).ok().filter(|text| text.is_ascii() && !text.is_empty())?;
-    Memo::parse(text)
+    String::from_utf8(bytes).ok().filter(|text| text.is_ascii() && !text.is_empty())
+}
+
+/// The memo of a transaction.
+fn memo_of(tx: Tx<'_>) -> Option<Memo> {
+    Memo::parse(&text_of(tx)?)
 }
 
 /// Says what THORChain's memo of a transaction says.
@@ -73,7 +90,8 @@ fn memo_of(tx: Tx<'_>) -> Option<Memo> {
 ///
 /// # Fooled by
 ///
-/// Anybody who writes such a text and pays somebody else than a vault.
+/// Anybody who writes such a text and pays somebody else than a vault. A word in the destination's place may be a name that nobody has
+/// registered, so it counts for less than an address.
 ///
 /// ```
 /// use fundtrace::detect::memo::thorchain::Memo;
@@ -81,25 +99,35 @@ fn memo_of(tx: Tx<'_>) -> Option<Memo> {
 /// assert!(Memo::parse("swap:MOON.CHEESE:my_wallet").is_some());
 /// ```
 pub fn find(tx: Tx<'_>) -> Option<Finding> {
-    let memo = memo_of(tx)?;
+    let text = text_of(tx)?;
+    let memo = Memo::parse(&text)?;
     let valued = tx.outputs().filter(|output| shape::sat(*output) > 0).count();
     // The protocol would not look at it.
     let ignored = tx.outputs().len() > OUTPUTS_MAX || valued > VALUED_OUTPUTS_MAX;
-    let confidence = match memo.action {
-        _ if ignored => 10,
-        Action::Swap | Action::Limit | Action::Out | Action::Refund
-            if memo.destination.is_some() || memo.inbound.is_some() =>
-        {
-            90
-        }
-        Action::Swap | Action::Limit | Action::LoanOpen => 70,
-        Action::Leave | Action::Noop | Action::Reserve | Action::Reference | Action::Name | Action::Execute => 20,
-        _ => 50,
+    let (confidence, payee) = grade(&memo, tx.view().network());
+    let hides = text.trim_end().bytes().any(|byte| byte.is_ascii_control());
+    let greedy = memo.basis_points.iter().any(|points| *points > BASIS_POINTS_MAX);
+    let confidence = match (ignored, hides || greedy || memo.garbled) {
+        (true, _) => confidence.min(10),
+        (_, true) => confidence.min(REFUSED),
+        _ => confidence,
     };
+    let verdict = if confidence < YES_MIN { Verdict::Undecided } else { Verdict::Yes };
     let mut finding = Finding::new(Kind::Swap, "thorchain", RULE, Confidence::from_percent(confidence))
+        .verdict(verdict)
         .feature("action", memo.action_name())
         .feature("claimed", true)
         .feature("ignored_by_protocol", ignored);
+    if let Some((kind, valid)) = payee {
+        finding = finding.feature("destination_kind", kind).feature("destination_valid", valid);
+    }
+    for (name, fault) in [("control_bytes", hides), ("affiliates_bp_valid", !greedy), ("numbers_valid", !memo.garbled)]
+    {
+        // Named where something is wrong, and no noise elsewhere.
+        if fault == (name == "control_bytes") {
+            finding = finding.feature(name, fault);
+        }
+    }
     if let Some(paid) = vault_output(tx).filter(|_| memo.inbound.is_none()) {
         finding = finding.sat("paid_sat", shape::sat(paid)).feature("paid_vout", paid.vout());
     }
@@ -107,8 +135,52 @@ pub fn find(tx: Tx<'_>) -> Option<Finding> {
     Some(finding)
 }
 
+/// How sure a memo's form makes of it, in per cent, and of a swap what its destination is and whether the protocol could pay it.
+fn grade(memo: &Memo, network: Network) -> (u32, Option<(&'static str, bool)>) {
+    let named = memo.destination.as_deref();
+    match (memo.action, &memo.asset) {
+        (Action::Swap | Action::Limit | Action::LoanOpen, Some(asset)) => match named {
+            Some(text) => {
+                let form = Form::of(asset, text, network);
+                let confidence = match form {
+                    Form::Address => 90,
+                    Form::Plausible => 70,
+                    Form::Name => YES_MIN,
+                    Form::Wrong => REFUSED,
+                };
+                (confidence, Some((form.as_str(), form != Form::Wrong)))
+            }
+            // The sender has an address of this chain and no other.
+            None if asset.chain == "BTC" && asset.holding == Holding::Native => (70, Some(("sender", true))),
+            None => (REFUSED, Some(("sender", false))),
+        },
+        (Action::Out | Action::Refund, _) if memo.inbound.is_some() => (90, None),
+        (Action::Leave | Action::Noop | Action::Reserve | Action::Reference | Action::Name | Action::Execute, _) => {
+            (REFUSED, None)
+        }
+        // Without a pool there is nothing to add to or to take from.
+        (
+            Action::Add
+            | Action::Withdraw
+            | Action::Donate
+            | Action::LoanRepay
+            | Action::PoolDeposit
+            | Action::PoolWithdraw,
+            None,
+        ) => (REFUSED, None),
+        // Accounts and nodes are the protocol's own.
+        (Action::TradeDeposit | Action::SecureDeposit | Action::Bond | Action::Unbond, _)
+            if !named.is_some_and(destination::is_own) =>
+        {
+            (REFUSED, None)
+        }
+        _ => (50, None),
+    }
+}
+
 fn features(memo: Memo) -> impl Iterator<Item = (&'static str, Feature)> {
-    let text = |name, text: Option<String>| text.map(|text| (name, Feature::Text(text)));
+    // No control byte of a stranger's gets into a finding.
+    let text = |name, text: Option<String>| text.map(|text| (name, Feature::Text(plain(&text))));
     let large = |name, number: Option<u128>| number.map(|number| (name, Feature::Large(number)));
     let list = |list: Vec<String>| (!list.is_empty()).then(|| list.join("/"));
     let basis_points = memo.basis_points.iter().map(u128::to_string).collect();
@@ -129,6 +201,12 @@ fn features(memo: Memo) -> impl Iterator<Item = (&'static str, Feature)> {
     ]
     .into_iter()
     .flatten()
+}
+
+/// The text with its control bytes written out.
+fn plain(text: &str) -> String {
+    let shown = |byte: char| if byte.is_ascii_control() { byte.escape_default().to_string() } else { byte.to_string() };
+    text.chars().map(shown).collect()
 }
 
 /// The first output that is worth something pays the vault.

@@ -35,6 +35,9 @@ pub(super) fn elsewhere(report: &Report<'_, '_>, to: &mut impl Write) -> Result<
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         let address = row.address.as_deref().unwrap_or("no address");
         writeln!(to, "- {address}, {} {hops}, {}{more}\n    why it ranks here: {}", row.hops, row.outpoint, row.rank)?;
+        if let Some(swap) = &row.swap {
+            writeln!(to, "    {}", visible(swap))?;
+        }
     }
     Ok(())
 }

@@ -50,6 +50,8 @@ pub struct Memo {
     pub final_least: Option<u128>,
     /// The inbound's hash, of `OUT` and `REFUND`: 64 hex digits.
     pub inbound: Option<String>,
+    /// Whether a limit or a number of basis points is no number, or one that outgrows 128 bits.
+    pub garbled: bool,
 }
 
 impl Memo {
@@ -75,6 +77,7 @@ impl Memo {
             final_token: None,
             final_least: None,
             inbound: None,
+            garbled: false,
         };
         match action {
             Action::Swap | Action::Limit | Action::LoanOpen => {
@@ -102,6 +105,11 @@ impl Memo {
         let mut parties = field(1).unwrap_or_default().split('/');
         let mut party = || parties.next().filter(|party| !party.is_empty()).map(str::to_owned);
         (self.destination, self.refund) = (party(), party());
+        let wrong = |at: usize| {
+            let numbers = field(at).unwrap_or_default().split('/');
+            numbers.filter(|text| !text.is_empty()).any(|text| integer(text).is_none())
+        };
+        self.garbled = wrong(2) || wrong(4);
         let mut limits = field(2).unwrap_or_default().split('/').map(integer);
         let mut limit = || limits.next().flatten();
         (self.limit, self.interval, self.quantity) = (limit(), limit(), limit());
