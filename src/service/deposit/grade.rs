@@ -74,6 +74,7 @@ mod tests {
     fn bits_are_given_for_what_was_seen() {
         let bits = |change: &dyn Fn(&mut Deposit)| {
             let mut deposit = Deposit::new(AddressIndex::from_u32(0), 0);
+            deposit.outside = 10;
             change(&mut deposit);
             super::bits(&deposit, 432)
         };
@@ -82,7 +83,7 @@ mod tests {
         assert_eq!([1, 2, 4, 5].map(|sweeps| bits(&|deposit| deposit.sweeps = sweeps)), [-1, 0, 0, 1]);
         assert_eq!(
             [0, 1, 2].map(|dealt| bits(&|deposit| (deposit.dealt, deposit.delay) = (dealt, Some(0)))),
-            [0, 1, 1]
+            [0, 1, 2]
         );
         assert_eq!([0, 1, 2, 4, 5].map(|siblings| bits(&|deposit| deposit.siblings = siblings)), [-1, 0, 1, 1, 2]);
         assert_eq!([9, 10].map(|alike| bits(&|deposit| deposit.alike = alike)), [-1, 1]);
