@@ -60,7 +60,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for mode in Mode::ALL {
         let through = Through::new(mode, Mixes::new(Rules::default(), Confidence::from_percent(Mixes::PERCENT)));
         for rule in [Rule::Fifo, Rule::Haircut] {
-            let known = stop::tagged(&tags).or(stop::classified(&deposits, SURE));
+            let known = stop::tagged(&tags).or(stop::classified(view, &deposits, SURE));
             let trace = rule.forward_through(view, &seeds, &known, &through, &Options::default());
             row(&trace, mode, rule, &deposits, &cashed);
             assert!(trace.balance().adds_up(), "the balance adds up whatever happens at a mix");
@@ -113,7 +113,7 @@ fn row(trace: &Trace<'_>, mode: Mode, rule: Rule, deposits: &Deposits, cashed: &
 
 /// The route as an investigator would read it: where mixes are crossed under the rule's own order, with a flag on all behind.
 fn told(view: View<'_>, seeds: &[Seed], tags: &Tags, deposits: &Deposits) -> Result<(), Box<dyn Error>> {
-    let known = stop::tagged(tags).or(stop::classified(deposits, SURE));
+    let known = stop::tagged(tags).or(stop::classified(view, deposits, SURE));
     let through = Through::new(Mode::Flag, Mixes::new(Rules::default(), Confidence::from_percent(Mixes::PERCENT)));
     let rules = [Rule::Fifo, Rule::Lifo, Rule::Haircut];
     let traces = spec::run_through(view, seeds, &rules, &known, &through, &Options::default());

@@ -55,18 +55,68 @@ impl Classification {
                 sweeps.len(),
                 named.join(", ")
             ));
+        for reason in reasons(deposit, siblings.len(), &service.label) {
+            said = said.because(reason);
+        }
         if !siblings.is_empty() {
-            said = said.because(format!("{} other addresses were swept together with it", siblings.len()));
+            said = said.defeated_by("all addresses swept together may be one wallet's, which is not the service's");
         }
-        if let Some(blocks) = deposit.delay {
-            said = said.because(format!("the median wait from receipt to sweep is {blocks} blocks"));
+        if deposit.dealt > 0 {
+            said = said.defeated_by(format!("a payer who fills several addresses of {} at once", service.label));
         }
-        if deposit.learned {
-            said = said.because("the addresses it was swept to are not tagged but were learned from other depositors");
+        if deposits.is_undated(view, deposit) {
+            said = said.defeated_by(format!(
+                "the tag on {} holds {}; when it was swept is not known",
+                service.label,
+                days(service)
+            ));
         }
         said.defeated_by(format!("{}'s own record that the address is none of its deposit addresses", service.label))
             .defeated_by("an owner who shows that it is a wallet of their own which pays everything on to the service")
             .defeated_by(format!("the tag on {} being wrong", service.label))
+    }
+}
+
+/// What speaks for it, beside that its coins went to the service.
+fn reasons(deposit: &Deposit, siblings: usize, service: &str) -> Vec<String> {
+    let mut reasons = Vec::new();
+    if siblings > 0 {
+        let elsewhere = match deposit.outside {
+            0 => format!("no other deposit address of {service} is swept elsewhere"),
+            outside => format!("{outside} others of {service} are swept elsewhere"),
+        };
+        reasons.push(format!("{siblings} other addresses were swept together with it; {elsewhere}"));
+    }
+    if deposit.alike > 0 {
+        reasons.push(format!("it is swept alone, as {} others of {service} are", deposit.alike));
+    }
+    if deposit.dealt > 0 {
+        reasons.push(format!(
+            "{} of these transactions fill several addresses of {service} and nobody else's, which an outside payer seldom does",
+            deposit.dealt
+        ));
+    }
+    if deposit.cosigned {
+        reasons.push(format!(
+            "it is swept together with a coin of {service}'s own, so one owner appears to have both keys"
+        ));
+    }
+    if let Some(blocks) = deposit.delay {
+        reasons.push(format!("the median wait from receipt to sweep is {blocks} blocks"));
+    }
+    if deposit.learned {
+        reasons.push("the addresses it was swept to are not tagged but were learned from other depositors".to_owned());
+    }
+    reasons
+}
+
+/// On which days a tag holds.
+fn days(tag: &Tag) -> String {
+    match (tag.since, tag.until) {
+        (Some(since), Some(until)) => format!("from {since} to {until} only"),
+        (Some(since), None) => format!("from {since} on only"),
+        (None, Some(until)) => format!("until {until} only"),
+        (None, None) => "on some days only".to_owned(),
     }
 }
 

@@ -5,9 +5,14 @@
 //!
 //! 1. every transaction that spends from it gives S all that it pays (the design's 90 % let a hot wallet's own payments with large change pass as sweeps), or goes nowhere known but spends mostly from addresses that S sweeps,
 //! 2. those transactions spend at least half from such addresses and S itself (stricter, one unlearned wallet sinks all siblings),
-//! 3. the median time from receipt to sweep is below three days, and there are two sweeps, or a sweep with a sibling (another such address in the same
-//!    transaction), or ten more addresses that are swept alone like it, or a sweep that is dealt out over several addresses of S, as no outside payer would,
+//! 3. the median time from receipt to sweep is below three days, and there is a sweep with a sibling (another such address in the same
+//!    transaction) or with a coin of S's own, or ten more addresses that are swept alone like it, or a sweep that is dealt out over several addresses of S, as an
+//!    outside payer seldom does; that it was swept twice tells it from no wallet that forwards,
 //! 4. S never pays it, and no CoinJoin does.
+//!
+//! All of one sweep may be one wallet's, and so may all of several. So without a coin of S's own in a sweep the confidence stays at two to one unless ten other
+//! deposit addresses of S are swept elsewhere, and then too for an address that is neither swept with siblings, nor alone as ten others are, nor dealt out twice.
+//! A tag counts where it [names a service](Tag::names_service), and only what was paid on a day on which it holds is a sweep; on a day that nobody knows it may hold.
 //!
 //! Where all but 3 hold, the verdict is *undecided*: activity alone (somebody's coins went to S) is no evidence for a stop, and the confidence says so. S begins with the tagged
 //! addresses, their clusters if the caller has any, and grows: a place to which ten different such addresses hand coins is S's too, and so is one that collects from ten and
@@ -56,32 +61,67 @@
 //!
 //! # Fooled by
 //!
-//! The same chain, if 9 is a shop that was tagged and one customer pays with two coins and no change. Nothing in the form tells; what does is that a shop has no ten such payers, so
-//! that the confidence stays low. A shop that sweeps the addresses of its invoices every day to its one deposit address at an exchange looks like an exchange that
-//! collects in two steps, and its addresses are taken for the exchange's.
+//! The same chain, if 1 and 2 are of one thief, who joins both coins to pay them into 9: his own addresses are called deposit addresses. At two to one; but where ten
+//! others are swept elsewhere, as at any exchange of some size, a payment of six of his coins is graded eight to one. Nothing in
+//! the form tells it from one. A customer who pays such an exchange without change, each time from one address, is taken for a deposit address if ten others do so too;
+//! so is who makes a payjoin with it and keeps nothing. A shop that sweeps the addresses of its invoices every day to its one deposit address at an exchange looks like an
+//! exchange that collects in two steps, and its addresses are taken for the exchange's. A tag on a wallet that is no service's makes deposit addresses of
+//! what the wallet joins with its own coins.
+//!
+//! ```
+//! # use fundtrace::bitcoin::{Amount, OutPoint, PubkeyHash, ScriptBuf, TxOut, Txid, hashes::Hash};
+//! # use fundtrace::chain::{ChainBuilder, NewInput, NewTx};
+//! # use fundtrace::service::deposit::{self, Terms};
+//! # use fundtrace::tag::{Tag, Tags};
+//! # use fundtrace::BlockHeight;
+//! # let script = |key: u8| ScriptBuf::new_p2pkh(&PubkeyHash::from_byte_array([key; 20]));
+//! # let to = |key: u8, sat| TxOut { value: Amount::from_sat(sat), script_pubkey: script(key) };
+//! # let coin = |tx: u8, vout| NewInput::new(OutPoint::new(Txid::from_byte_array([tx; 32]), vout));
+//! # let mut builder = ChainBuilder::new();
+//! # let mut add = |tx: u8, height, inputs, outputs| {
+//! #     builder.insert(NewTx::claimed(Txid::from_byte_array([tx; 32]), inputs, outputs).height(BlockHeight::from_u32(height)))
+//! # };
+//! // A thief splits what he stole over his addresses 1 and 2, and pays both into the exchange, 9.
+//! add(11, 100, vec![coin(1, 0).prevout(to(51, 90))], vec![to(1, 50), to(2, 40)])?;
+//! add(12, 110, vec![coin(11, 0), coin(11, 1)], vec![to(9, 85)])?;
+//! let chain = builder.finish()?;
+//! let mut tags = Tags::default();
+//! tags.insert(script(9), Tag::new("Example Exchange", "exchange", "withdrew there"));
+//! let found = deposit::find(chain.view(), &tags, None, &Terms::default());
+//! assert!(found.iter().all(|wrong| wrong.confidence.to_ppm() == 666_667));
+//! assert_eq!(found.len(), 2);
+//! # Ok::<(), fundtrace::Error>(())
+//! ```
 
+mod days;
 mod grade;
 mod judge;
 mod learn;
 mod moves;
+mod places;
 
 use std::sync::Arc;
 
 use bitcoin::Amount;
 
 use super::hot_wallet::{HotWallet, How};
-use crate::chain::{Tx, View};
+use crate::chain::{Output, Tx, View};
 use crate::cluster::Clusters;
 use crate::detect::{Confidence, Feature, Finding, Kind, Verdict};
 use crate::id::{self, AddressIndex, TxIndex};
 use crate::tag::{Tag, Tags};
-use moves::{Moves, NONE, Places, payers};
+use days::Days;
+use moves::{Moves, payers};
+use places::{NONE, Places};
 
 /// The rule's name and version.
-pub const RULE: &str = "deposit/1";
+pub const RULE: &str = "deposit/2";
 
 /// So many other addresses that are swept alone make up for a sibling.
 const ALIKE_MIN: u32 = 10;
+
+/// So many other deposit addresses of the service are swept in other transactions before siblings say much (ours).
+const OUTSIDE_MIN: u32 = 10;
 
 /// The thresholds of the rule.
 ///
@@ -110,6 +150,14 @@ impl Default for Terms {
     }
 }
 
+impl std::fmt::Display for Terms {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { depositors_min, share_min_ppm, delay_max, mix } = self;
+        write!(f, "depositors_min {depositors_min}, share_min {share_min_ppm} ppm, delay_max {delay_max} blocks, ")?;
+        write!(f, "mix {} ppm", mix.to_ppm())
+    }
+}
+
 /// An address that is said to be a deposit address, and what that rests on.
 ///
 /// # Examples
@@ -123,7 +171,7 @@ pub struct Deposit {
     service: u32,
     /// Transactions that hand its coins to the service.
     pub sweeps: u32,
-    /// The most other addresses that one of them spends from.
+    /// The most other addresses that one of them spends from, the service's own aside.
     pub siblings: u32,
     /// Of one without siblings: how many other addresses of the service are like it in that.
     pub alike: u32,
@@ -141,16 +189,20 @@ pub struct Deposit {
     pub open: Amount,
     /// What was received and not spent.
     pub waiting: Amount,
-    /// Some sweep is dealt out over several addresses of the service.
-    pub dealt: bool,
+    /// Sweeps that are dealt out over several addresses of the service.
+    pub dealt: u32,
+    /// Some sweep spends a coin of the service's own as well: who signed for it has the keys of both.
+    pub cosigned: bool,
+    /// How many other deposit addresses of the service there are that its fullest sweep does not spend from.
+    pub outside: u32,
     /// No sweep goes to a place that is tagged; they go to such as were learned.
     pub learned: bool,
     /// Every sweep goes through a collecting address.
     pub collected: bool,
     /// Yes, or undecided where the third rule does not hold.
     pub verdict: Verdict,
-    /// The grade: from -1 bit for activity alone, bits for sweeps, siblings, haste, reuse and dealing out, bits off for what was learned, collected or open; `b` bits are
-    /// odds of `2^b` to one.
+    /// The grade: from -1 bit for activity alone, bits for sweeps, siblings, haste, reuse, dealing out and a coin of the service's own, bits off for what was learned,
+    /// collected or open, and one bit at most where nothing bears it out; `b` bits are odds of `2^b` to one.
     pub confidence: Confidence,
 }
 
@@ -169,6 +221,7 @@ pub struct Deposits {
     terms: Terms,
     /// The service of each address that is a service's own; [`NONE`] elsewhere.
     service_of: Vec<u32>,
+    days: Days,
 }
 
 /// Finds the deposit addresses of services of which at least one address is tagged, on the caller's rayon pool.
@@ -208,7 +261,7 @@ pub fn find(view: View<'_>, tags: &Tags, clusters: Option<&Clusters>, terms: &Te
     let first = |place: &u32| places.of.iter().position(|of| of == place).map(AddressIndex::of);
     let disputed = places.disputed.iter().filter_map(first).collect();
     let services = places.services.into_iter().map(|(tag, _)| tag).collect();
-    Deposits { services, found, hot, disputed, whole, terms: *terms, service_of }
+    Deposits { services, found, hot, disputed, whole, terms: *terms, service_of, days: places.days }
 }
 
 /// How many addresses hand coins to a place, and in which transactions.
@@ -322,9 +375,8 @@ impl Deposits {
     /// Linear in the address's outputs and in those transactions' inputs and outputs.
     pub fn evidence(&self, view: View<'_>, deposit: &Deposit) -> (Vec<TxIndex>, Vec<AddressIndex>) {
         let sweeps = self.sweeps(view, deposit);
-        let to_service = |address: Option<AddressIndex>| self.is_to(address, deposit.service);
         let mut siblings: Vec<AddressIndex> = sweeps.iter().flat_map(|tx| payers(view.tx(*tx)).0).collect();
-        siblings.retain(|address| *address != deposit.address && !to_service(Some(*address)));
+        siblings.retain(|address| *address != deposit.address && self.index_of(*address) != Some(deposit.service));
         siblings.sort_unstable();
         siblings.dedup();
         (sweeps, siblings)
@@ -333,15 +385,23 @@ impl Deposits {
     fn sweeps(&self, view: View<'_>, deposit: &Deposit) -> Vec<TxIndex> {
         let spenders = view.outputs_of(deposit.address);
         let spenders = spenders.iter().filter_map(|output| view.output(output).spender());
-        let is_sweep = |tx: &Tx<'_>| tx.outputs().any(|output| self.is_to(output.address_index(), deposit.service));
+        let is_sweep = |tx: &Tx<'_>| tx.outputs().any(|output| self.is_to(output, deposit.service));
         let mut sweeps: Vec<TxIndex> = spenders.filter(is_sweep).map(|tx| tx.index()).collect();
         sweeps.sort_unstable();
         sweeps.dedup();
         sweeps
     }
 
-    fn is_to(&self, address: Option<AddressIndex>, service: u32) -> bool {
-        address.and_then(|address| self.index_of(address)) == Some(service)
+    fn is_to(&self, output: Output<'_>, service: u32) -> bool {
+        let address = output.address_index();
+        address.and_then(|address| self.index_of(address)) == Some(service) && self.days.hold(address, output.tx())
+    }
+
+    /// True when some sweep goes to an address of which a tag holds on some days only, and nobody knows on which day it was.
+    pub(crate) fn is_undated(&self, view: View<'_>, deposit: &Deposit) -> bool {
+        let limited = |output: Output<'_>| output.address_index().is_some_and(|to| self.days.are_limited(to));
+        let sweeps = self.sweeps(view, deposit).into_iter().map(|tx| view.tx(tx));
+        sweeps.filter(|tx| tx.time().is_none()).any(|tx| tx.outputs().any(limited))
     }
 
     /// Writes a deposit address out as a finding, with everything that was looked at, the thresholds and the sweeps. It is of an address, so whoever prints it
@@ -363,6 +423,9 @@ impl Deposits {
             .feature("mix_confidence_min_ppm", self.terms.mix.to_ppm())
             .feature("delay_max_blocks", self.terms.delay_max)
             .feature("dealt", deposit.dealt)
+            .feature("cosigned", deposit.cosigned)
+            .feature("outside", deposit.outside)
+            .feature("outside_min", OUTSIDE_MIN)
             .feature("learned", deposit.learned)
             .feature("collected", deposit.collected);
         for (name, value) in

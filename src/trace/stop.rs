@@ -7,13 +7,13 @@
 use std::sync::{Arc, OnceLock};
 
 use bitcoin::Amount;
-use bitcoin::hashes::sha256;
+use bitcoin::hashes::{Hash, sha256};
 
 use super::{Classed, Reason};
-use crate::chain::{Output, Tx};
+use crate::chain::{Output, Tx, View};
 use crate::detect::{Confidence, Verdict};
 use crate::id::BlockHeight;
-use crate::service::deposit::{Deposits, RULE};
+use crate::service::deposit::{Deposit, Deposits, RULE};
 use crate::tag::{Tag, Tags};
 
 /// A tainted output as a stop sees it.
@@ -407,7 +407,8 @@ impl<F: Fn(&Visit<'_>) -> Option<Reason> + Sync> Stop for When<F> {
 
 /// Stops at probable deposit addresses whose verdict is yes and that are at least so sure, except at a seed: before a sweep merges depositors.
 ///
-/// The reason names the service, the rule and the confidence in parts of a million.
+/// The reason names the service, the rule and the confidence in parts of a million. The description counts the addresses at which it stops, and hashes them:
+/// SHA-256 over a line for each, sorted.
 ///
 /// # Examples
 ///
@@ -418,12 +419,13 @@ impl<F: Fn(&Visit<'_>) -> Option<Reason> + Sync> Stop for When<F> {
 /// use fundtrace::trace::stop::{self, Stop};
 /// let chain = fundtrace::ChainBuilder::new().finish()?;
 /// let found = deposit::find(chain.view(), &Tags::default(), None, &Terms::default());
-/// let stop = stop::classified(&found, Confidence::from_percent(80));
-/// assert_eq!(stop.describe(), "deposit/1 from 800000 ppm (0 addresses)");
+/// let stop = stop::classified(chain.view(), &found, Confidence::from_percent(80));
+/// assert!(stop.describe().starts_with("deposit/2 from 800000 ppm (0 addresses, sha256 e3b0c442"));
+/// assert!(stop.describe().ends_with("; depositors_min 10, share_min 1000000 ppm, delay_max 432 blocks, mix 600000 ppm)"));
 /// # Ok::<(), fundtrace::Error>(())
 /// ```
-pub fn classified(deposits: &Deposits, confidence_min: Confidence) -> Classified<'_> {
-    Classified { deposits, confidence_min }
+pub fn classified<'d>(view: View<'d>, deposits: &'d Deposits, confidence_min: Confidence) -> Classified<'d> {
+    Classified { view, deposits, confidence_min, listed: OnceLock::new() }
 }
 
 /// Made by [`classified`].
@@ -431,22 +433,43 @@ pub fn classified(deposits: &Deposits, confidence_min: Confidence) -> Classified
 /// # Examples
 ///
 /// See [`classified`].
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Classified<'d> {
+    view: View<'d>,
     deposits: &'d Deposits,
     confidence_min: Confidence,
+    /// How many addresses it stops at, and their hash; every trace describes its stop.
+    listed: OnceLock<(usize, sha256::Hash)>,
+}
+
+impl Classified<'_> {
+    fn stops_at(&self, deposit: &Deposit) -> bool {
+        deposit.verdict == Verdict::Yes && deposit.confidence >= self.confidence_min
+    }
+
+    /// The number of addresses that it stops at, and the hash of a sorted line for each.
+    fn listed(&self) -> (usize, sha256::Hash) {
+        *self.listed.get_or_init(|| {
+            let stops = self.deposits.iter().filter(|deposit| self.stops_at(deposit));
+            let mut lines: Vec<String> =
+                stops.map(|deposit| format!("{}\n", self.view.address(deposit.address))).collect();
+            lines.sort_unstable();
+            (lines.len(), sha256::Hash::hash(lines.concat().as_bytes()))
+        })
+    }
 }
 
 impl Stop for Classified<'_> {
     fn check(&self, at: &Visit<'_>) -> Option<Reason> {
         let deposit = self.deposits.of(at.output.address_index()?)?;
-        let sure = deposit.verdict == Verdict::Yes && deposit.confidence >= self.confidence_min;
         let service = self.deposits.service(deposit);
         let ppm = deposit.confidence.to_ppm();
         let classed = || Classed::new("deposit address", &service.label, &service.category, RULE, ppm);
-        (sure && !at.seed).then(|| Reason::Classified(classed().into()))
+        (!at.seed && self.stops_at(deposit)).then(|| Reason::Classified(classed().into()))
     }
     fn describe(&self) -> String {
-        format!("{RULE} from {} ppm ({} addresses)", self.confidence_min.to_ppm(), self.deposits.len())
+        let (count, hash) = self.listed();
+        let least = self.confidence_min.to_ppm();
+        format!("{RULE} from {least} ppm ({count} addresses, sha256 {hash}; {})", self.deposits.terms())
     }
 }

@@ -3,6 +3,7 @@
 use fundtrace::Chain;
 use fundtrace::detect::{Feature, Verdict};
 use fundtrace::id::AddressIndex;
+use fundtrace::report::Classification;
 use fundtrace::service::deposit::{self, Deposit, Deposits, Terms};
 use fundtrace::service::hot_wallet::{self, How};
 use fundtrace::tag::{Tag, Tags};
@@ -387,17 +388,15 @@ fn a_deposit_tells_by_which_places_it_is_known() {
         let one = of(chain, &found, "d0").unwrap();
         (one.learned, one.collected, one.dealt)
     };
-    assert_eq!(told(&swept(&[10], &["hot", "more"], &[])), (false, false, false), "one sweep goes to the tagged place");
+    assert_eq!(told(&swept(&[10], &["hot", "more"], &[])), (false, false, 0), "one sweep goes to the tagged place");
     let hands_on: [Row<'_>; 2] = [
         ("t0", &[("col0:0", 2_490, "col")], &[(2_480, "hot")]),
         ("t1", &[("col1:0", 2_490, "col")], &[(2_480, "hot")]),
     ];
-    assert_eq!(told(&swept(&[5, 5], &["col"], &hands_on)), (false, true, false));
-    assert_eq!(told(&swept(&[5, 5], &["col", "more"], &hands_on)), (true, false, false), "one goes to a learned place");
+    assert_eq!(told(&swept(&[5, 5], &["col"], &hands_on)), (false, true, 0));
+    assert_eq!(told(&swept(&[5, 5], &["col", "more"], &hands_on)), (true, false, 0), "one goes to a learned place");
     // Dealt out over the service's addresses; not where somebody else gets a part.
-    for (to, dealt) in
-        [(&[(400, "hot"), (690, "hot2")][..], true), (&[(400, "hot"), (400, "hot2"), (290, "fees")], false)]
-    {
+    for (to, dealt) in [(&[(400, "hot"), (690, "hot2")][..], 1), (&[(400, "hot"), (400, "hot2"), (290, "fees")], 0)] {
         let mut rows = DIRECT[..4].to_vec();
         rows.push(("e", DIRECT[4].1, to));
         let (chain, mut terms) = (sketch(&rows), Terms::default());
@@ -470,6 +469,188 @@ proptest! {
     }
 }
 
+/// What is said of an address: its verdict, and how sure that is.
+fn said(chain: &Chain, who: &str, clusters: bool) -> Option<(Verdict, u32)> {
+    let clusters = clusters.then(|| cluster::by_spending(chain.view(), |_| false));
+    let tags = tagged(&[("hot", "X"), ("hot2", "X")]);
+    let found = deposit::find(chain.view(), &tags, clusters.as_ref(), &Terms::default());
+    of(chain, &found, who).map(|one| (one.verdict, one.confidence.to_ppm()))
+}
+
+/// The words of a report about an address.
+fn told(chain: &Chain, found: &Deposits, who: &str) -> Classification {
+    Classification::of_deposit(chain.view(), found, of(chain, found, who).unwrap())
+}
+
+#[test]
+fn all_of_one_sweep_may_be_one_wallet_s() {
+    for lots in [&[6][..], &[6, 9], &[1, 6]] {
+        let chain = swept(lots, &["hot"], &[]);
+        assert_eq!(said(&chain, "d1", false), Some((Verdict::Yes, 666_667)), "{lots:?}");
+    }
+    // Ten others are swept elsewhere, in one transaction or in ten.
+    for lots in [&[6, 10][..], &[6, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]] {
+        assert_eq!(said(&swept(lots, &["hot"], &[]), "d1", false), Some((Verdict::Yes, 888_889)), "{lots:?}");
+    }
+    let chain = swept(&[6, 9], &["hot"], &[]);
+    let found = find(&chain, &tagged(&[("hot", "X")]));
+    let class = told(&chain, &found, "d1");
+    assert!(class.why.iter().any(|reason| reason.ends_with("; 9 others of X are swept elsewhere")), "{class:?}");
+    assert!(class.defeat.iter().any(|defeat| defeat.contains("may be one wallet's")), "{class:?}");
+}
+
+#[test]
+fn what_is_paid_when_the_tag_does_not_hold_is_no_sweep() {
+    let until = |rows: &[Row<'_>], day: &str| {
+        let chain = sketch(rows);
+        let mut tags = Tags::default();
+        let tag = Tag::new("X", "exchange", "a list").until(day.parse().unwrap());
+        tags.insert(pay(0, "hot").script_pubkey, tag);
+        let found = find(&chain, &tags);
+        let undated = |at| told(&chain, &found, at).defeat.iter().any(|defeat| defeat.contains("until 20"));
+        ["d1", "d3"].map(|who| {
+            let one = of(&chain, &found, who)?;
+            assert_eq!(found.evidence(chain.view(), one).0.len(), usize::try_from(one.sweeps).unwrap());
+            Some((one.sweeps, undated(who)))
+        })
+    };
+    let mut rows = DIRECT.to_vec();
+    // 2021-06-01 and the day after.
+    (rows[4].0, rows[5].0) = ("e time=1622505600", "f time=1622592000");
+    assert_eq!(until(&rows, "2012-01-01"), [None, None]);
+    assert_eq!(until(&rows, "2021-06-01"), [Some((1, false)), None]);
+    assert_eq!(until(&rows, "2021-06-02"), [Some((1, false)), Some((1, false))]);
+    // On a day that nobody knows it may hold, and the report says so.
+    assert_eq!(until(&DIRECT, "2012-01-01"), [Some((1, true)), Some((1, true))]);
+    // Of an address that is swept on a day and on another, the one sweep is left, and the evidence names no other.
+    rows[5] = ("f time=1622592000", &[("c:0", 700, "d1")], &[(690, "hot")]);
+    rows[2].2 = &[(700, "d1"), (100, "d3"), (90, "cid2")];
+    assert_eq!(until(&rows, "2021-06-01")[0], Some((1, false)));
+    assert_eq!(until(&rows, "2021-06-02")[0], Some((2, false)));
+}
+
+#[test]
+fn who_is_no_service_has_no_deposit_addresses() {
+    let chain = swept(&[10], &["hot", "more"], &[]);
+    let found = |hot: Tag, more: Option<Tag>| {
+        let mut tags = Tags::default();
+        tags.insert(pay(0, "hot").script_pubkey, hot);
+        more.into_iter().for_each(|tag| tags.insert(pay(0, "more").script_pubkey, tag));
+        let found = find(&chain, &tags);
+        (found.len(), found.owner(address(&chain, "more")).map(|tag| tag.label.clone()))
+    };
+    let tag = |label: &str, category: &str| Tag::new(label, category, "police");
+    assert_eq!(found(tag("Mallory", "perpetrator"), None), (0, None));
+    assert_eq!(
+        found(tag("Mallory", ""), None),
+        (10, Some("Mallory".into())),
+        "a tag that says no kind may be a service's"
+    );
+    assert_eq!(
+        found(tag("X", "exchange"), Some(tag("Mallory", "perpetrator"))),
+        (0, None),
+        "and what is hers is not X's"
+    );
+    assert_eq!(found(tag("X", "exchange"), None), (10, Some("X".into())));
+}
+
+/// Ann pays all she has into `d1`, Ben into `d2`, and both are swept together with a coin of the wallet's.
+const TOGETHER: [Row<'_>; 5] = [
+    ("z", &[("coin", 900, "victim")], &[(500, "ann"), (390, "victim2")]),
+    ("a", &[("z:0", 500, "ann")], &[(490, "d1")]),
+    ("b", &[("coin", 600, "ben")], &[(590, "d2")]),
+    ("e", &[("a:0", 490, "d1"), ("b:0", 590, "d2"), ("coin", 700, "hot")], &[(1_770, "hot")]),
+    ("g", &[("e:0", 1_770, "hot")], &[(300, "eve"), (1_460, "hot")]),
+];
+
+#[test]
+fn an_address_swept_with_a_coin_of_the_wallet_s_is_the_deposit_and_not_who_pays_it() {
+    use fundtrace::detect::Confidence;
+    use fundtrace::taint::Fifo;
+    use fundtrace::trace::{self, Options, Reason, stop};
+
+    let chain = sketch(&TOGETHER);
+    let view = chain.view();
+    for clusters in [false, true] {
+        assert_eq!(said(&chain, "d1", clusters), Some((Verdict::Yes, 888_889)));
+        for other in ["ann", "ben", "hot"] {
+            assert_eq!(said(&chain, other, clusters), None, "{other}");
+        }
+    }
+    let clusters = cluster::by_spending(view, |_| false);
+    let found = deposit::find(view, &tagged(&[("hot", "X")]), Some(&clusters), &Terms::default());
+    keeps_the_rules(view, &found);
+    let one = of(&chain, &found, "d1").unwrap();
+    assert_eq!((one.cosigned, one.siblings), (true, 1));
+    assert!(told(&chain, &found, "d1").why.iter().any(|reason| reason.contains("a coin of X's own")));
+    // The coin that Ann spends, as loot, ends where she pays it in.
+    let seed = [view.tx_at(&txid("z")).unwrap().outputs().next().unwrap().seed("loot")];
+    let stop = stop::classified(view, &found, Confidence::from_percent(80));
+    let trace = trace::forward(view, &seed, &Fifo, &stop, &Options::default());
+    let end = trace.ends().iter().find(|end| matches!(end.reason, Reason::Custom(_))).unwrap();
+    assert_eq!(view.output(end.output).tx().txid(), txid("a"));
+    // An address that the service pays is its own, or a customer's: no deposit address.
+    let mut rows = TOGETHER.to_vec();
+    rows.push(("h", &[("g:1", 1_460, "hot")], &[(400, "d2"), (1_050, "hot")]));
+    rows.push(("i", &[("h:0", 400, "d2")], &[(390, "hot")]));
+    let chain = sketch(&rows);
+    assert_eq!((said(&chain, "d2", true), said(&chain, "ben", true)), (None, None));
+}
+
+#[test]
+fn who_fills_two_addresses_of_a_service_once_may_be_anybody() {
+    let rows = [
+        ("a", &[("coin", 900, "ann")][..], &[(500, "d1"), (390, "ann2")][..]),
+        ("e", &[("a:0", 500, "d1")], &[(200, "hot"), (290, "hot2")]),
+        ("b", &[("coin", 900, "ben")], &[(500, "d1"), (390, "ben2")]),
+        ("f", &[("b:0", 500, "d1")], &[(200, "hot"), (290, "hot2")]),
+    ];
+    assert_eq!(said(&sketch(&rows[..2]), "d1", false), Some((Verdict::Yes, 666_667)));
+    let chain = sketch(&rows);
+    assert_eq!(said(&chain, "d1", false), Some((Verdict::Yes, 666_667)), "twice, and nobody else pays the service");
+    let found = find(&chain, &tagged(&[("hot", "X"), ("hot2", "X")]));
+    let class = told(&chain, &found, "d1");
+    assert_eq!(of(&chain, &found, "d1").unwrap().dealt, 2);
+    let says = |reason: &String| reason.starts_with("2 of these transactions fill several addresses of X");
+    assert!(class.why.iter().any(says), "{class:?}");
+    assert!(class.defeat.iter().any(|defeat| defeat.contains("fills several addresses")), "{class:?}");
+}
+
+#[test]
+fn a_wallet_that_forwards_three_times_is_undecided() {
+    let rows = [
+        ("a", &[("coin", 900, "ann")][..], &[(500, "mule"), (390, "ann2")][..]),
+        ("b", &[("a:0", 500, "mule")], &[(490, "hot")]),
+        ("c", &[("coin", 900, "ben")], &[(500, "mule"), (390, "ben2")]),
+        ("d", &[("c:0", 500, "mule")], &[(490, "hot")]),
+        ("e", &[("coin", 900, "cid")], &[(500, "mule"), (390, "cid2")]),
+        ("f", &[("e:0", 500, "mule")], &[(490, "hot")]),
+    ];
+    assert_eq!(said(&sketch(&rows), "mule", false), Some((Verdict::Undecided, 666_667)));
+}
+
+#[test]
+fn a_stop_counts_and_hashes_what_it_stops_at() {
+    use fundtrace::bitcoin::hashes::{Hash, sha256};
+    use fundtrace::detect::Confidence;
+    use fundtrace::trace::stop::{self, Stop};
+
+    let chain = swept(&[10, 10, 1], &["hot"], &[]);
+    let view = chain.view();
+    let found = find(&chain, &tagged(&[("hot", "X")]));
+    assert_eq!(found.len(), 21, "one of them undecided");
+    let mut lines: Vec<String> =
+        (0..20).map(|at| format!("{}\n", view.address(address(&chain, &format!("d{at}"))))).collect();
+    lines.sort();
+    let hash = |lines: &[String]| sha256::Hash::hash(lines.concat().as_bytes());
+    let terms = "depositors_min 10, share_min 1000000 ppm, delay_max 432 blocks, mix 600000 ppm";
+    for (percent, lines) in [(0, &lines[..]), (80, &lines), (90, &[])] {
+        let stop = stop::classified(view, &found, Confidence::from_percent(percent));
+        let (ppm, count, hash) = (percent * 10_000, lines.len(), hash(lines));
+        assert_eq!(stop.describe(), format!("deposit/2 from {ppm} ppm ({count} addresses, sha256 {hash}; {terms})"));
+    }
+}
+
 #[cfg(feature = "simulate")]
 mod simulated {
     use fundtrace::cluster::{self, Guard};
@@ -515,7 +696,7 @@ mod simulated {
         let theft = TheftIndex::from_u32(0);
         let seeds: Vec<_> =
             truth.seeds(view, theft).into_iter().map(|(output, _)| view.output(output).seed("loot")).collect();
-        let stop = stop::classified(&found, SURE);
+        let stop = stop::classified(view, &found, SURE);
         let trace = trace::forward(view, &seeds, &Fifo, &stop, &Options::default());
         let mut named = 0;
         for end in trace.ends() {
@@ -679,7 +860,7 @@ mod command {
         assert_eq!(deposits.len(), 12);
         let one = deposits.iter().find(|line| line["address"] == named("d0")).unwrap();
         assert!(one.get("txid").is_none());
-        assert_eq!((&one["rule"], &one["verdict"]), (&json!("deposit/1"), &json!("yes")));
+        assert_eq!((&one["rule"], &one["verdict"]), (&json!("deposit/2"), &json!("yes")));
         let features = &one["features"];
         assert_eq!((&features["service"], &features["category"]), (&json!("X"), &json!("exchange")));
         assert_eq!((&features["tag_source"], &features["tag_date"]), (&json!("a list"), &json!("2024-05-06")));
@@ -743,6 +924,6 @@ mod command {
         std::fs::write(files.folder.join("nobody.csv"), format!("{head}{nobody},Y\n")).unwrap();
         let (code, out, error) = files.told(&["--only", "deposit", "--json", "--tags", "nobody.csv"]);
         assert_eq!((code, &*out), (Some(0), ""));
-        assert!(error.contains("no tagged address is in the input"), "{error}");
+        assert!(error.contains("no tagged address is in the input that may be"), "{error}");
     }
 }

@@ -28,19 +28,20 @@ pub fn pay(sat: u64, who: &str) -> TxOut {
     TxOut { value: Amount::from_sat(sat), script_pubkey }
 }
 
-/// A chain of one transaction a block. A name may be followed by `v2`, `rbf`, `lock=N`, `weight=N`; an input `coin` is nobody's output,
+/// A chain of one transaction a block. A name may be followed by `v2`, `rbf`, `lock=N`, `weight=N`, `time=N`; an input `coin` is nobody's output,
 /// `mint` is what a coinbase spends, `t:1` is output 1 of t.
 pub fn sketch(txs: &[Row<'_>]) -> Chain {
     let mut builder = ChainBuilder::new();
     for (at, (words, inputs, outputs)) in txs.iter().enumerate() {
         let mut words = words.split(' ');
         let name = words.next().expect("the sketch is well formed");
-        let (mut version, mut lock, mut sequence, mut weight) = (1, 0, Sequence::MAX, None);
+        let (mut version, mut lock, mut sequence, mut weight, mut time) = (1, 0, Sequence::MAX, None, None);
         for word in words {
             match word.split_once('=') {
                 None if word == "rbf" => sequence = Sequence::ENABLE_RBF_NO_LOCKTIME,
                 None => version = word[1..].parse().expect("the sketch is well formed"),
                 Some(("lock", height)) => lock = height.parse().expect("the sketch is well formed"),
+                Some(("time", seconds)) => time = Some(seconds.parse().expect("the sketch is well formed")),
                 Some((_, units)) => weight = Some(units.parse().expect("the sketch is well formed")),
             }
         }
@@ -56,6 +57,9 @@ pub fn sketch(txs: &[Row<'_>]) -> Chain {
         let mut tx = NewTx::claimed(txid(name), inputs.collect(), outputs).version(version, lock);
         if let Some(units) = weight {
             tx = tx.weight(units);
+        }
+        if let Some(seconds) = time {
+            tx = tx.time(seconds);
         }
         builder.insert(tx.height(BlockHeight::from_u32(at as u32 + 1))).expect("the sketch is well formed");
     }

@@ -65,7 +65,7 @@ fn of_services(view: View<'_>, tags: &Tags, clusters: &Clusters) -> Vec<(Address
     let deposits = deposit::find(view, tags, Some(clusters), &deposit::Terms::default());
     let mut told = Vec::new();
     if deposits.services().is_empty() && deposits.disputed().is_empty() {
-        told.push("no tagged address is in the input, so nothing leads to a service".to_owned());
+        told.push("no tagged address is in the input that may be a service's, so nothing leads to one".to_owned());
     }
     if !deposits.disputed().is_empty() {
         let count = deposits.disputed().len();

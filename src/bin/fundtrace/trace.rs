@@ -140,7 +140,7 @@ pub(crate) struct Args {
     /// tag says that it is inferred, under which rules and from which address.
     #[arg(long, requires = "owners")]
     spread_tags: bool,
-    /// Stop at probable deposit addresses of the tagged services too (of the categories of --stop-at, where it is given), where the rule deposit/1 is
+    /// Stop at probable deposit addresses of the tagged services too (of the categories of --stop-at, where it is given), where the rule deposit/2 is
     /// at least so sure, in per cent; leads there say why. Addresses that are spent together count as one service's, CoinJoins left out.
     #[arg(long, value_name = "PERCENT", num_args = 0..=1, default_missing_value = "80", value_parser = clap::value_parser!(u32).range(0..=100))]
     #[arg(conflicts_with_all = ["resume", "jobs"])]
@@ -267,7 +267,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
         args.deposits.map(|percent| (deposits(view, tags, &case.stop_at), Confidence::from_percent(percent)));
     let (mut stop, options) = (case.stop(tags), case.options());
     if let Some((found, sure)) = &deposits {
-        stop = Box::new(stop.or(stop::classified(found, *sure)));
+        stop = Box::new(stop.or(stop::classified(view, found, *sure)));
     }
     if through.is_none() && case.mix_confidence.is_some() {
         return Err(invalid("--mix-confidence (mix_confidence in a case file) goes with --through"));
@@ -297,7 +297,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
         // A limit cuts each rule elsewhere, so the bounds are of runs that end where a place ends them: at tags, deposits, mixes.
         let mut ends: Box<dyn Stop + '_> = Box::new(stop::tagged(tags).only(&case.stop_at));
         if let Some((found, sure)) = &deposits {
-            ends = Box::new(ends.or(stop::classified(found, *sure)));
+            ends = Box::new(ends.or(stop::classified(view, found, *sure)));
         }
         if let Some(through) = through.as_ref().filter(|through| through.mode == Mode::Stop) {
             ends = Box::new(ends.or(through.mixes.stop()));

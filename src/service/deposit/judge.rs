@@ -3,7 +3,8 @@
 use bitcoin::Amount;
 
 use super::learn::Learned;
-use super::moves::{Moves, NONE, Places, payers};
+use super::moves::{Form, Moves, payers};
+use super::places::{NONE, Places};
 use super::{ALIKE_MIN, Deposit, Terms, grade};
 use crate::chain::{Output, Tx, View};
 use crate::detect::{Confidence, Verdict, coinjoin};
@@ -14,8 +15,10 @@ use crate::service::hot_wallet::How;
 /// What a sweep shows, the same for all its inputs.
 #[derive(Clone, Copy, Default)]
 struct Fact {
-    /// Different addresses that it spends from.
+    /// Different addresses that it spends from and that are not the service's.
     payers: u32,
+    /// It spends from an address of the service too.
+    cosigned: bool,
     /// More than half of the addresses that it spends from are neither the service's nor such as hand on to it, or an input has none.
     strangers: bool,
     /// What part of it goes to the service, in parts of a million.
@@ -72,38 +75,61 @@ pub(super) fn judge(view: View<'_>, places: &Places, moves: &Moves, learned: &Le
     judge.own = par::map(&forms, |at| judge.is_own(*at));
     for address in &candidates {
         let service = depositor[address.at()];
-        let goes = |at: u32| judge.is_to(at, service) || moves.form(at).open || judge.own[id::at(at)];
+        let goes = |at: u32| judge.is_to(at, service) || judge.is_open(at) || judge.own[id::at(at)];
         judge.one_way[address.at()] = moves.from(address.to_u32()).all(goes);
     }
     judge.facts = par::map(&forms, |at| judge.fact(*at));
     let mut found: Vec<Deposit> = par::map(&candidates, |address| judge.one(*address)).into_iter().flatten().collect();
-    let mut single = vec![0_u32; places.services.len()];
-    found.iter().filter(|deposit| is_single(deposit)).for_each(|deposit| single[id::at(deposit.service)] += 1);
-    for deposit in &mut found {
-        if is_single(deposit) {
-            deposit.alike = single[id::at(deposit.service)] - 1;
-        }
-        decide(deposit, terms);
-    }
+    judge.compare(&mut found);
+    found.iter_mut().for_each(|deposit| decide(deposit, terms));
     found
 }
 
 fn is_single(deposit: &Deposit) -> bool {
-    deposit.siblings == 0 && !deposit.dealt
+    deposit.siblings == 0 && deposit.dealt == 0 && !deposit.cosigned
 }
 
 /// Rule 3, and the grade.
 fn decide(deposit: &mut Deposit, terms: &Terms) {
-    let quick = deposit.delay.is_some_and(|blocks| blocks < terms.delay_max) || deposit.dealt;
-    let repeated = deposit.sweeps > 1 || deposit.siblings > 0 || deposit.alike >= ALIKE_MIN || deposit.dealt;
+    let quick = deposit.delay.is_some_and(|blocks| blocks < terms.delay_max) || deposit.dealt > 0;
+    // Two sweeps are no more than a wallet that forwards what it gets.
+    let told = deposit.siblings > 0 || deposit.alike >= ALIKE_MIN || deposit.dealt > 0 || deposit.cosigned;
     let bits = grade::bits(deposit, terms.delay_max);
     deposit.confidence = grade::confidence(bits);
-    deposit.verdict = if quick && repeated && bits > 0 { Verdict::Yes } else { Verdict::Undecided };
+    deposit.verdict = if quick && told && bits > 0 { Verdict::Yes } else { Verdict::Undecided };
 }
 
 impl Judge<'_, '_> {
     fn is_to(&self, form: u32, service: u32) -> bool {
         self.places.service[id::at(self.moves.form(form).to)] == service
+    }
+
+    /// It pays a place of which nothing is known, and nothing spends it there.
+    fn is_open(&self, at: u32) -> bool {
+        let Form { to, open, .. } = self.moves.form(at);
+        open && self.places.service[id::at(to)] == NONE && !self.places.strangers.contains(&to)
+    }
+
+    /// Counts, for each of those found, others of its service: such as its fullest sweep does not spend from, and such as are swept alone like it.
+    fn compare(&self, found: &mut [Deposit]) {
+        let (mut all, mut single) = (vec![0_u32; self.places.services.len()], vec![0_u32; self.places.services.len()]);
+        let mut swept = vec![0_u32; self.moves.forms.len()];
+        let sweeps = |deposit: &Deposit| {
+            let service = deposit.service;
+            self.moves.from(deposit.address.to_u32()).filter(move |at| self.is_to(*at, service)).map(id::at)
+        };
+        for deposit in &*found {
+            all[id::at(deposit.service)] += 1;
+            single[id::at(deposit.service)] += u32::from(is_single(deposit));
+            sweeps(deposit).for_each(|at| swept[at] += 1);
+        }
+        for deposit in found {
+            let fullest = sweeps(deposit).map(|at| swept[at]).max().unwrap_or(0);
+            deposit.outside = all[id::at(deposit.service)] - fullest;
+            if is_single(deposit) {
+                deposit.alike = single[id::at(deposit.service)] - 1;
+            }
+        }
     }
 
     fn is_own(&self, at: u32) -> bool {
@@ -112,7 +138,8 @@ impl Judge<'_, '_> {
         let tx = self.view.tx(form.tx);
         // Most are told by their first input.
         let first = tx.inputs().next().and_then(|input| input.address_index());
-        if self.places.service[id::at(form.to)] != NONE || !first.as_ref().is_some_and(anchored) {
+        let known = self.places.service[id::at(form.to)] != NONE || self.places.strangers.contains(&form.to);
+        if known || !first.as_ref().is_some_and(anchored) {
             return false;
         }
         let (from, whole) = payers(tx);
@@ -137,7 +164,7 @@ impl Judge<'_, '_> {
         for output in tx.outputs() {
             let sat = output.value().map_or(0, |value| u128::from(value.to_sat()));
             total += sat;
-            let place = self.places.place_of(output.address_index());
+            let place = self.places.paid_by(output);
             if place != NONE && self.places.service[id::at(place)] == service {
                 to += sat;
                 paid.push(output.address_index());
@@ -147,9 +174,11 @@ impl Judge<'_, '_> {
         }
         paid.sort_unstable();
         paid.dedup();
+        let others = from.iter().filter(|from| self.places.service_of(**from) != service).count();
         let share = u32::try_from(to * 1_000_000 / total.max(1)).unwrap_or(1_000_000);
         Fact {
-            payers: id::small(from.len()),
+            payers: id::small(others),
+            cosigned: others < from.len(),
             strangers: !whole || from.iter().filter(fits).count() * 2 < from.len(),
             share_ppm: share,
             dealt: all && paid.len() > 1,
@@ -171,9 +200,10 @@ impl Judge<'_, '_> {
                 return None;
             }
             deposit.sweeps += 1;
-            deposit.siblings = deposit.siblings.max(fact.payers - 1);
+            deposit.siblings = deposit.siblings.max(fact.payers.saturating_sub(1));
             deposit.share_ppm = deposit.share_ppm.min(fact.share_ppm);
-            deposit.dealt |= fact.dealt;
+            deposit.dealt += u32::from(fact.dealt);
+            deposit.cosigned |= fact.cosigned;
             match self.how[id::at(form.to)] {
                 Some(How::Collecting) => deposit.collected = true,
                 Some(_) => handed = true,
@@ -275,7 +305,9 @@ impl Deposit {
             swept: Amount::ZERO,
             open: Amount::ZERO,
             waiting: Amount::ZERO,
-            dealt: false,
+            dealt: 0,
+            cosigned: false,
+            outside: 0,
             learned: false,
             collected: false,
             verdict: Verdict::Undecided,

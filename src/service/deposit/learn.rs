@@ -6,7 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::Terms;
-use super::moves::{Moves, NONE, Places, payers};
+use super::moves::{Moves, payers};
+use super::places::{NONE, Places};
 use crate::chain::View;
 use crate::cluster::Clusters;
 use crate::id::{self, AddressIndex};
@@ -40,8 +41,6 @@ struct Search<'s, 'c> {
     queue: VecDeque<u32>,
     /// Depositors of a service that hand coins to a place, by place and service.
     counts: BTreeMap<(u32, u32), u32>,
-    /// Places that no service may have.
-    barred: BTreeSet<u32>,
 }
 
 /// Learns to a fixpoint.
@@ -53,9 +52,8 @@ pub(super) fn learn(
     terms: &Terms,
 ) -> Learned {
     let learned = Learned { depositor: vec![NONE; places.of.len()], places: Vec::new(), whole: true };
-    let barred = places.disputed.iter().copied().chain(places.hand_on.iter().map(|(place, _)| *place)).collect();
     let queue = places.services.iter().map(|(_, home)| *home).filter(|home| *home != NONE).collect();
-    let mut search = Search { view, places, moves, terms, learned, queue, counts: BTreeMap::new(), barred };
+    let mut search = Search { view, places, moves, terms, learned, queue, counts: BTreeMap::new() };
     search.begin_with_tagged_deposits();
     for round in 0.. {
         search.follow();
@@ -106,7 +104,7 @@ impl Search<'_, '_> {
         to.dedup();
         for place in to {
             let known = self.places.service[id::at(place)] != NONE;
-            if known || place == self.places.of[address.at()] || self.barred.contains(&place) {
+            if known || place == self.places.of[address.at()] || self.places.barred.contains(&place) {
                 continue;
             }
             let count = self.counts.entry((place, service)).or_default();
@@ -128,7 +126,7 @@ impl Search<'_, '_> {
         let mut candidates: BTreeMap<u32, u32> = BTreeMap::new();
         for (at, service) in self.learned.depositor.iter().enumerate() {
             let place = self.places.of[at];
-            if *service != NONE && self.places.service[id::at(place)] == NONE && !self.barred.contains(&place) {
+            if *service != NONE && self.places.service[id::at(place)] == NONE && !self.places.barred.contains(&place) {
                 candidates.insert(place, *service);
             }
         }
