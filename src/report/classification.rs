@@ -37,6 +37,9 @@ pub struct Classification {
     /// An address of the owner's to which this one's coins go; empty where none is named.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub from: String,
+    /// How sure the tag is on which it rests, from 0 to 100; `None` where nobody says, or it rests on none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tag_confidence: Option<u8>,
     /// What it rests on, a sentence each.
     pub why: Vec<String>,
     /// What would show that it is wrong, a sentence each.
@@ -48,13 +51,21 @@ impl Classification {
     pub fn new(kind: impl Into<String>, owner: impl Into<String>, rule: impl Into<String>) -> Self {
         let (kind, owner, rule) = (kind.into(), owner.into(), rule.into());
         let [category, source, from] = [const { String::new() }; 3];
-        Self { kind, owner, category, rule, confidence: None, source, from, why: Vec::new(), defeat: Vec::new() }
+        let (confidence, tag_confidence, why, defeat) = (None, None, Vec::new(), Vec::new());
+        Self { kind, owner, category, rule, confidence, source, from, tag_confidence, why, defeat }
     }
 
     /// Says what kind of service or actor the owner is.
     #[must_use]
     pub fn category(mut self, category: impl Into<String>) -> Self {
         self.category = category.into();
+        self
+    }
+
+    /// Says how sure the tag is on which it rests, from 0 to 100: an inference is no surer than its ground.
+    #[must_use]
+    pub fn tag_confidence(mut self, percent: Option<u8>) -> Self {
+        self.tag_confidence = percent.map(|percent| percent.min(100));
         self
     }
 

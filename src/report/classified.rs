@@ -6,7 +6,7 @@ use super::Classification;
 use crate::chain::View;
 use crate::id::AddressIndex;
 use crate::service::deposit::{self, Deposit, Deposits};
-use crate::tag::Tag;
+use crate::tag::{Confidence, Tag};
 
 /// How many transactions are named.
 const NAMED_MAX: usize = 3;
@@ -47,12 +47,14 @@ impl Classification {
         let mut said = Self::new("probable deposit address", &service.label, deposit::RULE)
             .category(&service.category)
             .confidence(percent)
+            .tag_confidence(service.confidence.map(Confidence::percent))
             .source(source(service))
             .from(place.unwrap_or_default())
             .because(format!(
-                "what it received went on to {} in {} transactions: {}{and_more}",
+                "what it received went on to {} in {} {}: {}{and_more}",
                 service.label,
                 sweeps.len(),
+                if sweeps.len() == 1 { "transaction" } else { "transactions" },
                 named.join(", ")
             ));
         for reason in reasons(deposit, siblings.len(), &service.label) {

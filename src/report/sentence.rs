@@ -201,7 +201,7 @@ fn rank(report: &Report<'_, '_>, trace: &Trace<'_>, seeded: Amount, key: &Key, l
     let output = trace.view().output_at(lead.outpoint)?;
     let class = output.address_index().and_then(|index| report.classified?.get(&index));
     let (exit, grade) = match (class, &key.1) {
-        (Some(class), _) => (Exit::Service, Grade::of_percent(class.confidence)),
+        (Some(class), _) => (Exit::Service, Grade::of_class(class.confidence, class.tag_confidence)),
         (None, Some(tag)) => (Exit::of_tag(tag), Grade::of_tag(tag)),
         (None, None) => return None,
     };

@@ -142,7 +142,9 @@ impl Trace<'_> {
             let each: Vec<(OutputIndex, Amount)> = ends.clone().map(|end| (end.output, end.amount)).collect();
             let grade = match &most.reason {
                 Reason::Tagged(tag) => Grade::of_tag(tag),
-                Reason::Classified(classed) => Grade::of_ppm(classed.confidence_ppm),
+                Reason::Classified(classed) => {
+                    Grade::of_class(u8::try_from(classed.confidence_ppm / 10_000).ok(), None)
+                }
                 _ => Grade::Unsaid,
             };
             Lead {

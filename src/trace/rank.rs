@@ -128,19 +128,39 @@ impl Grade {
         }
     }
 
-    pub(crate) fn of_ppm(confidence_ppm: u32) -> Self {
-        Self::of_percent(u8::try_from(confidence_ppm / 10_000).ok())
+    /// Returns the class of what a rule about services says on the ground of a tag: no better than the tag's, and one lower where nobody says how sure
+    /// the tag is.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fundtrace::trace::Grade;
+    /// assert_eq!(Grade::of_class(Some(90), Some(80)), Grade::Strong);
+    /// assert_eq!(Grade::of_class(Some(90), Some(20)), Grade::Fair);
+    /// assert_eq!(Grade::of_class(Some(90), None), Grade::Fair);
+    /// ```
+    pub fn of_class(rule: Option<u8>, tag: Option<u8>) -> Self {
+        let grade = Self::of_percent(rule);
+        match tag {
+            Some(_) => grade.max(Self::of_percent(tag)),
+            None => grade.lower(),
+        }
+    }
+
+    fn lower(self) -> Self {
+        match self {
+            Self::Strong => Self::Fair,
+            Self::Fair | Self::Weak => Self::Weak,
+            Self::Unsaid => Self::Unsaid,
+        }
     }
 
     /// Returns the class of a tag.
     pub fn of_tag(tag: &Tag) -> Self {
         let grade = Self::of_percent(tag.confidence.map(Confidence::percent));
         // A rule about services grades the address itself; a cluster's tag was graded for another.
-        match (grade, tag.inferred.as_ref().is_some_and(|inferred| !inferred.cluster.is_empty())) {
-            (Self::Strong, true) => Self::Fair,
-            (Self::Fair, true) => Self::Weak,
-            (grade, _) => grade,
-        }
+        let clustered = tag.inferred.as_ref().is_some_and(|inferred| !inferred.cluster.is_empty());
+        if clustered { grade.lower() } else { grade }
     }
 
     fn as_str(self) -> &'static str {

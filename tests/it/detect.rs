@@ -12,7 +12,6 @@ use fundtrace::cluster::Guard;
 use fundtrace::detect::coinjoin::{self, Rules, lineage, premix};
 use fundtrace::detect::{self, Confidence, Finding, Kind, Verdict, memo};
 use fundtrace::eval::Detection;
-#[cfg(feature = "simulate")]
 use fundtrace::eval::Label;
 use fundtrace::{Chain, source};
 

@@ -7,9 +7,13 @@ use fundtrace::chain::{NewInput, NewTx};
 use fundtrace::detect::memo::thorchain::{Action, Holding, Memo};
 use fundtrace::detect::memo::{self, chainflip, thorchain};
 use fundtrace::detect::{Feature, Finding, Kind, Verdict};
+#[cfg(feature = "table")]
 use fundtrace::report::{self, Report};
+#[cfg(feature = "table")]
 use fundtrace::spec::{self, Rule};
+#[cfg(feature = "table")]
 use fundtrace::tag::{Tag, Tags};
+#[cfg(feature = "table")]
 use fundtrace::trace::{Options, stop};
 use fundtrace::{Chain, ChainBuilder};
 use proptest::prelude::*;
@@ -364,6 +368,7 @@ fn outbounds_are_joined_to_their_inbounds() {
     assert_eq!(finding.verdict, Verdict::Undecided);
 }
 
+#[cfg(feature = "table")]
 #[test]
 fn a_trace_says_that_what_pays_its_end_carries_a_swap_memo() {
     let paid = |memo: &str| {

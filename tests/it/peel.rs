@@ -2,7 +2,9 @@
 
 use fundtrace::bitcoin::{Amount, OutPoint};
 use fundtrace::chain::{NewInput, NewTx, Output};
-use fundtrace::change::{Change, Fingerprint, Fresh, Hindsight, Mask};
+use fundtrace::change::{Change, Fresh, Hindsight};
+#[cfg(feature = "simulate")]
+use fundtrace::change::{Fingerprint, Mask};
 use fundtrace::detect::{Feature, Kind};
 use fundtrace::report::{self, Report};
 use fundtrace::service::peel::{Known, Peels, Ratio, Stop, Terms};
@@ -62,6 +64,7 @@ fn a_chain_says_why_it_ends() {
 }
 
 /// Only what the mask looks at is read of a fingerprint; the whole ones must say the same.
+#[cfg(feature = "simulate")]
 #[test]
 fn whole_fingerprints_say_what_ends_a_chain() {
     let chain = crate::worlds::chain(2_000);
