@@ -587,7 +587,7 @@ fn an_address_swept_with_a_coin_of_the_wallet_s_is_the_deposit_and_not_who_pays_
     let seed = [view.tx_at(&txid("z")).unwrap().outputs().next().unwrap().seed("loot")];
     let stop = stop::classified(view, &found, Confidence::from_percent(80));
     let trace = trace::forward(view, &seed, &Fifo, &stop, &Options::default());
-    let end = trace.ends().iter().find(|end| matches!(end.reason, Reason::Custom(_))).unwrap();
+    let end = trace.ends().iter().find(|end| matches!(end.reason, Reason::Classified(_))).unwrap();
     assert_eq!(view.output(end.output).tx().txid(), txid("a"));
     // An address that the service pays is its own, or a customer's: no deposit address.
     let mut rows = TOGETHER.to_vec();
