@@ -31,6 +31,10 @@ fn of_service(finding: Finding, service: &Tag) -> Finding {
         .feature("service", service.label.as_str())
         .feature("category", service.category.as_str())
         .feature("tag_source", service.source.as_str());
+    let finding = match service.confidence {
+        Some(confidence) => finding.feature("tag_confidence", u32::from(confidence.percent())),
+        None => finding,
+    };
     match service.lastmod {
         Some(day) => finding.feature("tag_date", day.to_string().as_str()),
         None => finding,

@@ -1,10 +1,7 @@
 //! What rules about services say of addresses, in the words of a report.
 
-use std::sync::Arc;
-
 use super::Classification;
 use crate::chain::View;
-use crate::id::AddressIndex;
 use crate::service::deposit::{self, Deposit, Deposits};
 use crate::tag::{Confidence, Tag};
 
@@ -38,17 +35,16 @@ impl Classification {
         let named: Vec<String> = sweeps.iter().take(NAMED_MAX).map(|tx| view.tx(*tx).txid().to_string()).collect();
         let more = sweeps.len().saturating_sub(NAMED_MAX);
         let and_more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        let of_service =
-            |address: AddressIndex| deposits.owner(address).is_some_and(|owner| Arc::ptr_eq(owner, service));
-        let paid = sweeps.iter().flat_map(|tx| view.tx(*tx).outputs()).filter_map(|output| output.address_index());
-        let place =
-            paid.into_iter().find(|address| of_service(*address)).map(|address| view.address(address).to_string());
+        // The source that speaks of the very address that was paid, if there is one.
+        let (place, ground) = deposits.ground(view, deposit);
+        let own = place.and_then(|address| deposits.own_tag(address));
+        let place = place.map(|address| view.address(address).to_string());
         let percent = u8::try_from(deposit.confidence.to_ppm() / 10_000).unwrap_or(100);
         let mut said = Self::new("probable deposit address", &service.label, deposit::RULE)
-            .category(&service.category)
+            .category(&ground.category)
             .confidence(percent)
-            .tag_confidence(service.confidence.map(Confidence::percent))
-            .source(source(service))
+            .tag_confidence(ground.confidence.map(Confidence::percent))
+            .source(source(ground))
             .from(place.unwrap_or_default())
             .because(format!(
                 "what it received went on to {} in {} {}: {}{and_more}",
@@ -60,6 +56,12 @@ impl Classification {
         for reason in reasons(deposit, siblings.len(), &service.label) {
             said = said.because(reason);
         }
+        if own.is_none() {
+            said = said.because(format!(
+                "no address that it was swept to is tagged itself: the tag is on another that is held to be {}'s",
+                service.label
+            ));
+        }
         if !siblings.is_empty() {
             said = said.defeated_by("all addresses swept together may be one wallet's, which is not the service's");
         }
@@ -70,7 +72,7 @@ impl Classification {
             said = said.defeated_by(format!(
                 "the tag on {} holds {}; when it was swept is not known",
                 service.label,
-                days(service)
+                days(ground)
             ));
         }
         said.defeated_by(format!("{}'s own record that the address is none of its deposit addresses", service.label))

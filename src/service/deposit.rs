@@ -100,6 +100,7 @@ mod learn;
 mod moves;
 mod places;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bitcoin::Amount;
@@ -221,6 +222,8 @@ pub struct Deposits {
     terms: Terms,
     /// The service of each address that is a service's own; [`NONE`] elsewhere.
     service_of: Vec<u32>,
+    /// The tags of those that are tagged themselves.
+    own: BTreeMap<AddressIndex, Arc<Tag>>,
     days: Days,
 }
 
@@ -260,8 +263,14 @@ pub fn find(view: View<'_>, tags: &Tags, clusters: Option<&Clusters>, terms: &Te
     let hot = hot_wallets(&places, &learned, depositors);
     let first = |place: &u32| places.of.iter().position(|of| of == place).map(AddressIndex::of);
     let disputed = places.disputed.iter().filter_map(first).collect();
-    let services = places.services.into_iter().map(|(tag, _)| tag).collect();
-    Deposits { services, found, hot, disputed, whole, terms: *terms, service_of, days: places.days }
+    let services: Vec<Arc<Tag>> = places.services.into_iter().map(|(tag, _)| tag).collect();
+    let own = tags.addresses(view).into_iter().filter_map(|(address, tags)| {
+        let service = *service_of.get(address.at()).filter(|service| **service != NONE)?;
+        let is_of = |tag: &&Tag| tag.names_service() && tag.label == services[id::at(service)].label;
+        Some((address, Arc::new(tags.into_iter().find(is_of)?.clone())))
+    });
+    let own = own.collect();
+    Deposits { services, found, hot, disputed, whole, terms: *terms, service_of, own, days: places.days }
 }
 
 /// How many addresses hand coins to a place, and in which transactions.
@@ -346,6 +355,30 @@ impl Deposits {
         self.index_of(address).map(|service| &self.services[id::at(service)])
     }
 
+    /// Returns the tag on a service's address itself; `None` where it has none, or another's. Several sources may name one service, each of its own address: who
+    /// rests on an address must quote the source that speaks of it.
+    pub fn own_tag(&self, address: AddressIndex) -> Option<&Arc<Tag>> {
+        self.own.get(&address)
+    }
+
+    /// Returns what a deposit address rests on: an address of the service to which it was swept, one that is tagged itself if there is one, and the tag on
+    /// it, or else the tag that stands for the service.
+    ///
+    /// Linear in the outputs of its sweeps.
+    ///
+    /// # Panics
+    ///
+    /// As [`service`](Self::service), and when the view is of another chain.
+    pub fn ground(&self, view: View<'_>, deposit: &Deposit) -> (Option<AddressIndex>, &Arc<Tag>) {
+        let service = self.service(deposit);
+        let of_service = |address: &AddressIndex| self.owner(*address).is_some_and(|owner| Arc::ptr_eq(owner, service));
+        let paid = self.sweeps(view, deposit).into_iter().flat_map(|tx| view.tx(tx).outputs());
+        let paid: Vec<AddressIndex> = paid.filter_map(|output| output.address_index()).filter(of_service).collect();
+        let tagged = paid.iter().find(|address| self.own.contains_key(*address));
+        let place = tagged.or(paid.first()).copied();
+        (place, place.and_then(|place| self.own_tag(place)).unwrap_or(service))
+    }
+
     pub(super) fn index_of(&self, address: AddressIndex) -> Option<u32> {
         self.service_of.get(address.at()).copied().filter(|service| *service != NONE)
     }
@@ -411,7 +444,9 @@ impl Deposits {
     pub fn finding(&self, view: View<'_>, deposit: &Deposit) -> Finding {
         let finding = Finding::new(Kind::Deposit, "deposit", RULE, deposit.confidence).verdict(deposit.verdict);
         let finding = super::rests_on(finding, view, &self.sweeps(view, deposit));
-        let mut finding = super::of_service(finding, self.service(deposit))
+        let (place, tag) = self.ground(view, deposit);
+        let mut finding = super::of_service(finding, tag)
+            .feature("is_paid_tagged", place.is_some_and(|place| self.own_tag(place).is_some()))
             .feature("sweeps", deposit.sweeps)
             .feature("siblings", deposit.siblings)
             .feature("alike", deposit.alike)

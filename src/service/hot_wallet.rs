@@ -106,7 +106,7 @@ impl HotWallet {
         };
         let finding =
             Finding::new(Kind::HotWallet, "hot_wallet", RULE, Confidence::from_percent(percent)).verdict(verdict);
-        super::rests_on(of_service(finding, &self.service, services), view, &self.rests_on)
+        super::rests_on(of_service(finding, self.address, &self.service, services), view, &self.rests_on)
             .feature("how", self.how.as_str())
             .feature("addresses", self.addresses)
             .feature("depositors", self.depositors)
@@ -114,8 +114,10 @@ impl HotWallet {
     }
 }
 
-fn of_service(finding: Finding, label: &str, services: &Deposits) -> Finding {
-    match services.services().iter().find(|tag| tag.label == label) {
+/// With the tag on the address itself, or else the one that stands for its service.
+fn of_service(finding: Finding, address: AddressIndex, label: &str, services: &Deposits) -> Finding {
+    let stands = || services.services().iter().find(|tag| tag.label == label);
+    match services.own_tag(address).or_else(stands) {
         Some(tag) => super::of_service(finding, tag),
         None => finding.feature("service", label),
     }
@@ -152,7 +154,7 @@ impl ColdWallet {
     pub fn finding(&self, view: View<'_>, services: &Deposits) -> Finding {
         let finding = Finding::new(Kind::ColdWallet, "cold_wallet", COLD_RULE, Confidence::from_percent(30));
         let txs: Vec<TxIndex> = self.filled.iter().chain(&self.returned).copied().collect();
-        super::rests_on(of_service(finding, &self.service, services), view, &txs)
+        super::rests_on(of_service(finding, self.address, &self.service, services), view, &txs)
             .feature("received_sat", Feature::Value(self.received))
             .feature("filled", self.filled.len())
             .feature("filled_min", FILLED_MIN)

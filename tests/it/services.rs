@@ -483,6 +483,29 @@ fn told(chain: &Chain, found: &Deposits, who: &str) -> Classification {
 }
 
 #[test]
+fn the_source_is_quoted_that_speaks_of_the_address_paid() {
+    // Both are X's, as a court and a forum say, each of one.
+    let chain = sketch(&[
+        ("a", &[("coin", 900, "w")], &[(800, "hot")]),
+        ("b", &[("coin", 900, "c")], &[(800, "d")]),
+        ("s", &[("b:0", 800, "d")], &[(790, "hot2")]),
+    ]);
+    let mut tags = Tags::default();
+    tags.insert(pay(0, "hot").script_pubkey, Tag::new("X", "exchange", "a court"));
+    tags.insert(pay(0, "hot2").script_pubkey, Tag::new("X", "exchange", "a forum"));
+    let found = find(&chain, &tags);
+    let said = told(&chain, &found, "d");
+    assert_eq!(
+        (said.source.as_str(), said.from),
+        ("a forum", chain.view().address(address(&chain, "hot2")).to_string())
+    );
+    let finding = found.finding(chain.view(), of(&chain, &found, "d").unwrap());
+    assert_eq!(finding.features["tag_source"], Feature::Text("a forum".into()));
+    assert_eq!(finding.features["is_paid_tagged"], Feature::Flag(true));
+    assert_eq!(found.own_tag(address(&chain, "hot")).unwrap().source, "a court");
+}
+
+#[test]
 fn all_of_one_sweep_may_be_one_wallet_s() {
     for lots in [&[6][..], &[6, 9], &[1, 6]] {
         let chain = swept(lots, &["hot"], &[]);
