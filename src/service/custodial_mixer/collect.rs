@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 
 use crate::chain::{Input, Tx, View};
-use crate::detect::{Confidence, Feature, Finding, Kind, structuring};
+use crate::detect::{Confidence, Feature, Finding, Kind, Verdict, structuring};
 use crate::id::{BlockHeight, TxIndex};
 
 /// The rule for pay-ins of many.
-pub const PAY_IN: &str = "pay_in/1";
+pub const PAY_IN: &str = "pay_in/2";
 /// The rule for a feed in pieces.
-pub const FEED: &str = "feed/1";
+pub const FEED: &str = "feed/2";
 
 /// Deposits that are collected at least (ours).
 const DEPOSITS_MIN: usize = 5;
@@ -77,6 +77,7 @@ pub fn pay_in(tx: Tx<'_>) -> Option<Finding> {
     let blocks = high.to_u32() - low.to_u32();
     (payers.len() == inputs && addresses.len() == inputs && blocks <= WINDOW_BLOCKS).then(|| {
         Finding::new(Kind::CustodialMixer, "pay_in", PAY_IN, Confidence::from_percent(10))
+            .verdict(Verdict::Undecided)
             .feature("deposits", inputs)
             .feature("deposits_min", DEPOSITS_MIN)
             .feature("blocks", blocks)
@@ -131,6 +132,7 @@ pub fn feed(tx: Tx<'_>) -> Option<Finding> {
     let longest = pieces.chunk_by(|a, b| a.0 == b.0).max_by_key(|run| (run.len(), run[0].0))?;
     (longest.len() >= PIECES_MIN).then(|| {
         Finding::new(Kind::CustodialMixer, "feed", FEED, Confidence::from_percent(25))
+            .verdict(Verdict::Undecided)
             .sat("round_sat", longest[0].0)
             .feature("pieces", longest.len())
             .feature("pieces_min", PIECES_MIN)

@@ -167,7 +167,7 @@ impl Payouts {
         id::number(self.candidates.len()).saturating_add(self.sets.count)
     }
 
-    /// Returns a finding, to stand at the deposit's transaction; `None` where there is no candidate. Undecided where the search for sets did not end.
+    /// Returns a finding, to stand at the deposit's transaction; `None` where there is no candidate. It is undecided: it lists what may be.
     pub fn finding(&self, view: View<'_>) -> Option<Finding> {
         if self.answers() == 0 && self.sets.is_whole {
             return None;
@@ -213,7 +213,8 @@ impl Payouts {
                 .feature("sets_whole", self.sets.is_whole)
                 .feature("first_set_at", listed(&mut first.iter().copied()));
         }
-        Some(if self.sets.is_whole { finding } else { finding.verdict(Verdict::Undecided) })
+        // Candidates are no answer: the best grade is below one half.
+        Some(finding.verdict(Verdict::Undecided))
     }
 }
 
