@@ -67,12 +67,12 @@ pub use mixes::{Mix, MixStop, Mixes};
 pub use sheet::MixSheet;
 
 use super::Trace;
-use crate::chain::Tx;
+use crate::chain::{Tx, View};
 use crate::detect::Finding;
 use crate::detect::coinjoin::change::{self, ChangeLink};
 use crate::detect::links::Limits;
 use crate::error::{Error, SpecError};
-use crate::id::{OutputIndex, TxIndex};
+use crate::id::{OutputIndex, SourceIndex, TxIndex};
 
 /// What happens at a mix.
 ///
@@ -267,6 +267,46 @@ pub struct Crossing {
     /// Outputs that have one payer, by an inference, and got that payer's taint alone.
     pub(super) settled: Vec<u32>,
     pub(super) moves: Vec<Move>,
+}
+
+impl Crossing {
+    /// Returns the outputs that have one payer by an inference and got that payer's taint alone, by vout: linked change, or sure links of the
+    /// matrix.
+    pub fn settled(&self) -> &[u32] {
+        &self.settled
+    }
+
+    /// Iterates how much of a source's taint went from an input to an output, or to the fee where there is no output: where the choice divided the mix,
+    /// and nothing where the rule of taint did.
+    ///
+    /// # Panics
+    ///
+    /// When the view is of another chain.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fundtrace::detect::{self, Confidence, coinjoin::Rules};
+    /// use fundtrace::taint::Fifo;
+    /// use fundtrace::trace::{self, Mixes, Mode, Options, Through, stop};
+    /// let chain = detect::sketch(&[100_000, 100_000, 100_000, 100_000, 101_000], &[100_000; 5])?;
+    /// let view = chain.view();
+    /// let tx = view.txs().find(|tx| tx.inputs().len() == 5).unwrap();
+    /// let seeds = [tx.inputs().next().unwrap().prevout().unwrap().seed("theft")];
+    /// let through = Through::new(Mode::Spread, Mixes::new(Rules::default(), Confidence::from_percent(60)));
+    /// let trace = trace::forward_through(view, &seeds, &Fifo, &stop::never(), &through, &Options::default());
+    /// let moved: Vec<_> = trace.mixes()[0].moved(view).map(|(vin, vout, _, amount)| (vin, vout, amount.to_sat())).collect();
+    /// assert_eq!(moved[0], (0, Some(0), 19_960));
+    /// assert_eq!(moved[5], (0, None, 199));
+    /// # Ok::<(), fundtrace::Error>(())
+    /// ```
+    pub fn moved(&self, view: View<'_>) -> impl Iterator<Item = (u32, Option<u32>, SourceIndex, Amount)> {
+        let fee = crate::id::small(view.tx(self.tx).outputs().len());
+        self.moves.iter().map(move |part| {
+            let vout = Some(part.output).filter(|output| *output != fee);
+            (part.input, vout, part.source, part.amount)
+        })
+    }
 }
 
 /// A transaction on the way of a trace that may be a mix and was passed as none: undecided, or less sure than was asked for.

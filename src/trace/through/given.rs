@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use bitcoin::hashes::{Hash, HashEngine, sha256};
 use serde::Serialize;
 
-use super::{Mode, Through, consolidation};
+use super::{Mode, Through, consolidation, links, spread};
 use crate::detect::coinjoin::{self, Rules, change, premix};
 
 /// What a run was told about mixes: with the lists of the same hashes the run can be repeated.
@@ -17,7 +17,7 @@ use crate::detect::coinjoin::{self, Rules, change, premix};
 /// use fundtrace::trace::{Mixes, Mode, Through};
 /// let given = Through::new(Mode::Spread, Mixes::new(Rules::default(), Confidence::from_percent(60))).given();
 /// assert_eq!(given.confidence_min_ppm, 600_000);
-/// assert!(given.rules.contains(&"whirlpool/1") && given.rules.contains(&"mix_change/1"));
+/// assert!(["whirlpool/1", "mix_change/1", "mix_spread/1"].iter().all(|rule| given.rules.contains(rule)));
 /// assert!(given.allow.is_none() && given.links.is_none());
 /// ```
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -27,7 +27,7 @@ pub struct MixesGiven {
     pub through: Mode,
     /// How sure a rule must be, in parts of a million.
     pub confidence_min_ppm: u32,
-    /// The rules that were asked, with their versions: which transactions are mixes, in order, and then what mixes leave linked.
+    /// The rules that were asked, with their versions: which transactions are mixes, in order, what mixes leave linked, and how their value is divided.
     pub rules: Vec<&'static str>,
     /// Steps of the search for a way to deal out inputs.
     pub budget: u32,
@@ -115,7 +115,14 @@ impl Through {
     pub fn given(&self) -> MixesGiven {
         let Rules { allow, veto, coordinators, budget, .. } = self.mixes.rules();
         let listed = (!allow.is_empty() || !veto.is_empty()).then_some(coinjoin::LISTED);
-        let rules = listed.into_iter().chain(coinjoin::RULES).chain([change::RULE, premix::RULE, consolidation::RULE]);
+        // Where links are not exact a mix is spread.
+        let divides: &[&str] = match self.mode {
+            Mode::Stop | Mode::Flag => &[],
+            Mode::Spread => &[spread::RULE],
+            Mode::Links => &[links::RULE, spread::RULE],
+        };
+        let linked = [change::RULE, premix::RULE, consolidation::RULE];
+        let rules = listed.into_iter().chain(coinjoin::RULES).chain(linked).chain(divides.iter().copied());
         let limits = self.limits;
         MixesGiven {
             through: self.mode,

@@ -22,6 +22,9 @@ use crate::detect::links::{self, Limits, Matrix, Ways};
 use crate::id;
 use crate::taint::{draw, split};
 
+/// The name and version of this way to divide a mix.
+pub(super) const RULE: &str = "mix_links/1";
+
 /// The flow where the matrix is exact; otherwise what to say.
 pub(super) fn flow(
     tx: Tx<'_>,

@@ -14,6 +14,9 @@ use crate::detect::coinjoin::change::ChangeLink;
 use crate::id;
 use crate::taint::draw;
 
+/// The name and version of this way to divide a mix.
+pub(super) const RULE: &str = "mix_spread/1";
+
 /// The outputs end with the fee.
 pub(super) fn flow(inputs: &[Amount], outputs: &[Amount], changes: &[ChangeLink]) -> Flow {
     let mut flow = Flow::new(inputs.len(), outputs.len());
