@@ -16,7 +16,7 @@
 use bitcoin::Amount;
 
 use crate::chain::{Output, Tx, View};
-use crate::detect::{Confidence, Finding, Kind, Verdict};
+use crate::detect::{Confidence, Finding, Kind, Verdict, coinjoin};
 use crate::id::TxIndex;
 
 /// The rule for transactions that make chips.
@@ -34,6 +34,8 @@ const CHIPS_MIN: usize = 4;
 const CHIPS_MAX: usize = 100;
 /// So many inputs are an entry consolidation (ours).
 const ENTRY_MIN: usize = 5;
+/// From so sure on a rule for CoinJoins is believed.
+const MIX: Confidence = Confidence::from_percent(60);
 
 /// Tells how often the least chip is doubled to get this amount; `None` for what is no chip.
 ///
@@ -59,7 +61,7 @@ fn is_chip(output: Output<'_>) -> bool {
 /// Says whether a transaction makes chips: 4 to 100 chips, and at most one output of another value. O(n log n).
 ///
 /// Confidence 60 % for the strict form with an entry consolidation and no change; 40 % for the strict form otherwise and 15 % for another,
-/// both undecided.
+/// both undecided. Nothing of what a rule with a mark of its own calls a CoinJoin.
 ///
 /// # Examples
 ///
@@ -77,6 +79,9 @@ fn is_chip(output: Output<'_>) -> bool {
 /// // Four wages with change: it may be anything.
 /// let chain = detect::sketch(&[1_000_000], &[100_000, 100_000, 100_000, 100_000, 590_000])?;
 /// assert_eq!(chain.view().txs().find_map(chips::make).unwrap().verdict, Verdict::Undecided);
+/// // Whirlpool's least pool.
+/// let chain = detect::sketch(&[100_000, 100_000, 100_000, 100_000, 101_000], &[100_000; 5])?;
+/// assert!(chain.view().txs().find_map(chips::make).is_none());
 /// # Ok::<(), fundtrace::Error>(())
 /// ```
 ///
@@ -97,6 +102,10 @@ pub fn make(tx: Tx<'_>) -> Option<Finding> {
     }
     let mut chips: Vec<u64> = tx.outputs().filter(|output| is_chip(*output)).filter_map(sat).collect();
     if !(CHIPS_MIN..=CHIPS_MAX).contains(&chips.len()) {
+        return None;
+    }
+    // Whirlpool's least pool has the size of a chip.
+    if coinjoin::is_mix(tx, MIX) {
         return None;
     }
     chips.sort_unstable();
